@@ -1,0 +1,105 @@
+import type { Phase } from '../../reports/schema.ts';
+import type { Ssh } from '../ssh/ssh.ts';
+
+/**
+ * # Hosts
+ *
+ * A **host** is a machine that scenarios run on. Its definition comes from hosts.yaml; a **provider** makes it real:
+ *
+ *     prepare   once: build the image, boot, provision, save the template (cached outside the tree, locked)
+ *     start     each run: a running host with SSH, from the template, in seconds
+ *     dispose   everything `start` made is gone
+ *
+ * A host can break: kernel panic, hang, QEMU gone, SSH lost. That is the outcome `infra`, never `fail`, and it
+ * never hides the results of other hosts: `broken` settles and every wait on the host races it.
+ */
+export interface HostProvider {
+  readonly kind: string;
+  prepare(definition: HostDefinition, context: HostContext): Promise<void>;
+  start(definition: HostDefinition, context: HostContext): Promise<RunningHost>;
+  /** Afterwards nothing is left of runs whose harness died: by owner label, never by guess. Answers what was removed. */
+  reap(context: Pick<HostContext, 'cacheDir' | 'progress'>): Promise<readonly string[]>;
+}
+
+export interface HostContext {
+  /** Guests, kernels and templates that outlive a run. */
+  readonly cacheDir: string;
+  /** This run's own folder: consoles, overlays, sockets. Removed at the end, except what the report copied. */
+  readonly runDir: string;
+  /** Owner label of everything made by this run. */
+  readonly runId: string;
+  readonly signal: AbortSignal;
+  readonly progress: (message: string) => void;
+}
+
+export interface RunningHost extends AsyncDisposable {
+  readonly name: string;
+  readonly facts: HostFacts;
+  readonly ssh: Ssh;
+  /** How a worker process reaches the same host by a connection of its own. */
+  readonly sshAddress: SshAddress;
+  /** What took how long: `resume`, `boot`, `ssh`, … */
+  readonly phases: readonly Phase[];
+  /** The serial console's last lines. */
+  console(maxBytes?: number): Promise<string>;
+  /** Aborted, with a HostBroken as reason, as soon as the host is seen to be broken. */
+  readonly broken: AbortSignal;
+}
+
+export class HostBroken extends Error {
+  override readonly name = 'HostBroken';
+  readonly what: 'panic' | 'hang' | 'boot' | 'ssh-lost' | 'exited' | 'provision';
+  readonly consoleTail: string;
+
+  constructor(what: HostBroken['what'], message: string, consoleTail = '', cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.what = what;
+    this.consoleTail = consoleTail;
+  }
+}
+
+export interface HostFacts {
+  /** `uname -r`. */
+  readonly kernel: string;
+  /** `Debian GNU/Linux 11 (bullseye)`. */
+  readonly distribution: string;
+  readonly cgroups: 'v1' | 'v2' | 'hybrid';
+  readonly arch: 'x64' | 'arm64';
+  /** `kvm` or `tcg` for qemu, with the reason why not kvm; `native` for local. */
+  readonly accelerator: string;
+}
+
+export interface SshAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly username: string;
+  readonly privateKeyPath: string;
+}
+
+/** One entry of hosts.yaml, after validation. */
+export interface HostDefinition {
+  readonly name: string;
+  readonly provider: 'qemu';
+  readonly distribution: 'debian';
+  /** Debian release name or number: `bullseye`, `11`. */
+  readonly release: string;
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly diskGiB: number;
+  /** Words added to the kernel's command line. */
+  readonly kernelArgs: readonly string[];
+  readonly packages: readonly string[];
+  readonly engines: readonly EngineDefinition[];
+}
+
+export interface EngineDefinition {
+  readonly name: 'hull';
+  readonly drivers: readonly DriverDefinition[];
+}
+
+export interface DriverDefinition {
+  readonly name: string;
+  /** A required cell that fails, goes missing or is skipped makes the run red. */
+  readonly required: boolean;
+  readonly options: Readonly<Record<string, string>>;
+}
