@@ -1,0 +1,38 @@
+import { defineConfig } from 'vitest/config';
+
+const roots = '{runtime,harness,scenarios,reports,scripts}';
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        // Pure: no root, no kernel features, nothing outside a temporary folder.
+        test: {
+          name: 'unit',
+          include: [`${roots}/**/*.test.ts`],
+          exclude: ['**/*.kernel.test.ts', '**/*.guest.test.ts', '**/*.browser.test.ts'],
+        },
+      },
+      {
+        // On this machine's own kernel. One file after the other: each compares the host before and after itself.
+        test: {
+          name: 'kernel',
+          include: [`${roots}/**/*.kernel.test.ts`, `${roots}/**/*.browser.test.ts`],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        // In guests that the test boots; `vitest run --project guest` only.
+        test: {
+          name: 'guest',
+          include: [`${roots}/**/*.guest.test.ts`],
+          fileParallelism: false,
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+        },
+      },
+    ],
+  },
+});
