@@ -1,0 +1,72 @@
+import type { Ssh } from '../ssh/ssh.ts';
+
+/**
+ * # Engines
+ *
+ * An **engine** is what serves the Docker API on a host. The harness knows it by these verbs only:
+ *
+ *     install   once per run and host: afterwards the engine's program is on the host (nothing runs)
+ *     open      a control of it for one storage driver, with data and exec roots of its own
+ *
+ * Through the control it is started, stopped and crashed. One engine runs on a host at a time: starting it for one
+ * driver stops the one that ran for another.
+ */
+export interface Engine {
+  readonly name: string;
+  install(ssh: Ssh, options: EngineInstallOptions): Promise<void>;
+  open(ssh: Ssh, options: EngineOpenOptions): EngineControl;
+}
+
+export interface EngineInstallOptions {
+  /** Where bundles built on this machine are kept between runs. */
+  readonly cacheDir: string;
+  readonly signal: AbortSignal;
+  readonly progress: (message: string) => void;
+}
+
+export interface EngineOpenOptions {
+  readonly driver: { readonly name: string; readonly options: Readonly<Record<string, string>> };
+}
+
+/** Everything here states the world: calling a verb twice is as good as once. Errors are SSH errors or EngineError. */
+export interface EngineControl {
+  readonly name: string;
+  readonly driver: string;
+  /** Folders and socket in the guest. */
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  readonly socket: string;
+  /** The file in the guest that the daemon writes its log to. */
+  readonly logFile: string;
+  /** Afterwards the daemon runs and has answered a ping. */
+  start(options?: EngineStartOptions): Promise<void>;
+  /** SIGTERM; afterwards the daemon is gone. Containers may live on (the engine's own choice). */
+  stop(): Promise<void>;
+  /** SIGKILL of the daemon process alone, never of its containers; afterwards the daemon is gone. `afterMs` waits in the guest. */
+  crash(options?: { readonly afterMs?: number }): Promise<void>;
+  restart(options?: EngineStartOptions): Promise<void>;
+  isRunning(): Promise<boolean>;
+  /** The daemon's process id in the guest; an EngineError where it does not run. */
+  pid(): Promise<number>;
+  /** What the daemon logged since the scenario began (bounded to its last MiB). */
+  log(): Promise<string>;
+  version(): Promise<string>;
+  /** Afterwards nothing of the engine is left: daemon, containers, mounts, devices, data root. The last resort of a reset. */
+  wipe(): Promise<void>;
+}
+
+export interface EngineStartOptions {
+  /** Added to the daemon's environment for this one start. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+  /** The daemon's last words. */
+  readonly log: string;
+
+  constructor(message: string, log = '', cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.log = log;
+  }
+}
