@@ -7,15 +7,49 @@ import type { CgroupEntry } from '../launch/types.ts';
  * A container's cgroup is one name in every hierarchy the host has: v1 controllers, v2, or both (hybrid). `create`
  * makes it with its limits before any process is in it; the process enters by itself (`entry`); `remove` waits for
  * the kernel and leaves nothing, nested groups that the container made included.
+ *
+ * Groups are made from the root of each hierarchy (`/hull/<id>`), never below the daemon's own group: a container
+ * outlives the daemon, and an init system that stops the daemon's unit does not reach it.
+ *
+ * @example
+ * const cgroups = await openCgroups();
+ * const group = await cgroups.create(`hull/${id}`, spec.linux.resources ?? {});
+ * // launch with group.entry, wait for the exit …
+ * const oom = await group.oomKilled();
+ * await group.kill(AbortSignal.timeout(10_000));
+ * await group.remove();
  */
 export interface CgroupManager {
   readonly mode: 'v1' | 'v2' | 'hybrid';
-  /** Afterwards the group exists with these limits. A limit whose controller is absent is an error of kind `unsupported` naming it. */
+  /** What this host can limit, found by looking: for `docker info` and for dropping derived defaults. */
+  features(): Promise<CgroupFeatures>;
+  /**
+   * Afterwards the group exists with these limits, or nothing of it does. Kinds: `unsupported` (a wanted limit whose
+   * controller or file is absent, named), `invalid` (a value the kernel refuses, a bad path), `conflict` (processes in
+   * it already, or it is frozen).
+   */
   create(path: string, resources: Resources): Promise<Cgroup>;
-  /** The handle of a group that may or may not exist. */
+  /** The handle of a group that may or may not exist. Kind `invalid` for a path that is not one. */
   open(path: string): Cgroup;
-  /** Paths of all groups below `parent` in any hierarchy: what a crash may have left. */
+  /** Paths of the groups directly below `parent` in any hierarchy: what a crash may have left. */
   list(parent: string): Promise<readonly string[]>;
+}
+
+/** Each false comes from a missing controller or file. */
+export interface CgroupFeatures {
+  readonly memoryLimit: boolean;
+  /** Memory plus swap (v1 memsw, v2 memory.swap.max); off where the kernel was built or booted without swap accounting. */
+  readonly swapLimit: boolean;
+  readonly memoryReservation: boolean;
+  /** v1 only. */
+  readonly swappiness: boolean;
+  /** v1 only. */
+  readonly oomKillDisable: boolean;
+  readonly cpuShares: boolean;
+  readonly cpuQuota: boolean;
+  readonly cpuset: boolean;
+  readonly pidsLimit: boolean;
+  readonly freezer: boolean;
 }
 
 export interface Cgroup {
@@ -23,15 +57,22 @@ export interface Cgroup {
   readonly path: string;
   readonly entry: CgroupEntry;
   exists(): Promise<boolean>;
-  /** Of this group and all below it. */
+  /** Of this group and all below it, each once, in every hierarchy. */
   pids(): Promise<readonly number[]>;
+  /** Kinds as `create`. Limits that `resources` leaves out stay as they are. */
   update(resources: Resources): Promise<void>;
-  /** Kills every process in it and below (cgroup.kill, or freeze-signal-thaw until empty) and waits until they are gone. */
+  /**
+   * Kills every process in it and below (cgroup.kill, or freeze-signal-thaw until empty) and waits until they are gone.
+   * A frozen group is thawed. Kind `busy` names the processes left when `signal` ends the wait.
+   */
   kill(signal: AbortSignal): Promise<void>;
+  /** Afterwards no process in it runs. Kind `unsupported` without a freezer; kind `busy` (and thawed again) when it does not settle. */
   freeze(): Promise<void>;
+  /** Afterwards nothing in it or below is frozen. */
   thaw(): Promise<void>;
-  /** Whether the kernel's OOM killer struck in it. */
+  frozen(): Promise<boolean>;
+  /** Whether the kernel's OOM killer struck in it or below. Ask before `remove`. */
   oomKilled(): Promise<boolean>;
-  /** Afterwards it is absent in every hierarchy. Kind `busy` names the processes in it. */
+  /** Afterwards it is absent in every hierarchy, and so is its parent where that is empty. Kind `busy` names the processes in it. */
   remove(): Promise<void>;
 }
