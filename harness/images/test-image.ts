@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import { pack } from 'tar-stream';
+
+/** Name of the image that scenarios start containers from. */
+export const testImageReference = 'seatrial/busybox:latest';
+
+export interface TestImage {
+  /** A docker-archive (manifest.json, config, one tar per layer), uncompressed: some 2.5 MB. */
+  readonly archive: Uint8Array;
+  /** `sha256:…` of the config: what an engine must answer as the image's id. */
+  readonly id: string;
+  readonly diffIds: readonly string[];
+}
+
+/**
+ * Makes the test image from a statically linked busybox (Debian: busybox-static), without a registry. The same busybox gives the
+ * same digests: all times are 0, all lists sorted. Throws where the file is missing or cannot run here.
+ *
+ * Three layers, so that what layers are for can be seen in a container:
+ * 1. busybox, every applet as a symbolic link, `/bin/sh` as a hard link;
+ * 2. accounts (root, sailor 1000:1000), `/etc/obsolete`, `/var/cargo/{old,older}`, and a hard-linked pair `/etc/twin-a`, `/etc/twin-b`;
+ * 3. a whiteout of `/etc/obsolete`, an opaque `/var/cargo` with `new` in it, and a changed `/etc/motd`.
+ */
+export async function buildTestImage(busyboxPath = '/bin/busybox'): Promise<TestImage> {
+  const busybox = await readFile(busyboxPath);
+  const applets = (await execa(busyboxPath, ['--list'])).stdout
+    .split('\n')
+    .filter((name) => name !== '' && name !== 'busybox' && name !== 'sh')
+    .sort();
+  const layers = await Promise.all([base(busybox, applets), accounts(), changes()].map(tarOf));
+  const diffIds = layers.map((layer) => `sha256:${sha256(layer)}`);
+  const config = JSON.stringify(imageConfig(diffIds));
+  const configName = `${sha256(config)}.json`;
+  const layerNames = diffIds.map((id) => `${id.slice('sha256:'.length)}/layer.tar`);
+  const manifest = [{ Config: configName, RepoTags: [testImageReference], Layers: layerNames }];
+  const archive = await tarOf([
+    file(configName, config),
+    ...layers.map((layer, index) => file(layerNames[index] ?? '', layer)),
+    file('manifest.json', JSON.stringify(manifest)),
+  ]);
+  return { archive, id: `sha256:${sha256(config)}`, diffIds };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly type: 'file' | 'directory' | 'symlink' | 'link';
+  readonly mode: number;
+  readonly data?: string | Uint8Array;
+  readonly linkname?: string;
+  readonly uid?: number;
+}
+
+function base(busybox: Uint8Array, applets: readonly string[]): Entry[] {
+  return [
+    ...['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'run', 'sys', 'usr', 'usr/bin', 'var'].map((name) =>
+      directory(name),
+    ),
+    directory('root', 0o700),
+    directory('tmp', 0o1777),
+    file('bin/busybox', busybox, 0o755),
+    { name: 'bin/sh', type: 'link', linkname: 'bin/busybox', mode: 0o755 },
+    ...applets.map(
+      (name): Entry => ({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox', mode: 0o777 }),
+    ),
+    file('etc/motd', 'The first layer.\n'),
+  ];
+}
+
+function accounts(): Entry[] {
+  return [
+    file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nsailor:x:1000:1000:sailor:/home/sailor:/bin/sh\n'),
+    file('etc/group', 'root:x:0:\ncrew:x:500:sailor\nsailor:x:1000:\n'),
+    file('etc/obsolete', 'A later layer removes this.\n'),
+    file('etc/twin-a', 'One file with two names.\n'),
+    { name: 'etc/twin-b', type: 'link', linkname: 'etc/twin-a', mode: 0o644 },
+    { ...directory('home/sailor', 0o750), uid: 1000 },
+    directory('var/cargo'),
+    file('var/cargo/old', 'old\n'),
+    file('var/cargo/older', 'older\n'),
+  ];
+}
+
+function changes(): Entry[] {
+  return [
+    file('etc/.wh.obsolete', ''),
+    file('etc/motd', 'The third layer.\n'),
+    directory('var/cargo'),
+    file('var/cargo/.wh..wh..opq', ''),
+    file('var/cargo/new', 'new\n'),
+  ];
+}
+
+function imageConfig(diffIds: readonly string[]): object {
+  const created = new Date(0).toISOString();
+  return {
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    created,
+    config: {
+      Env: ['PATH=/bin:/usr/bin'],
+      Cmd: ['/bin/sh'],
+      WorkingDir: '/',
+      Labels: { 'seatrial.image': 'busybox' },
+    },
+    rootfs: { type: 'layers', diff_ids: diffIds },
+    history: diffIds.map((_, index) => ({ created, created_by: `seatrial layer ${index + 1}` })),
+  };
+}
+
+function file(name: string, data: string | Uint8Array, mode = 0o644): Entry {
+  return { name, type: 'file', mode, data };
+}
+
+function directory(name: string, mode = 0o755): Entry {
+  return { name, type: 'directory', mode };
+}
+
+async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
+  const tar = pack();
+  for (const { data, uid = 0, ...header } of entries) {
+    const full = { ...header, uid, gid: uid, uname: '', gname: '', mtime: new Date(0) };
+    if (data === undefined) tar.entry(full);
+    else tar.entry(full, Buffer.from(data));
+  }
+  tar.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of tar) chunks.push(Buffer.from(chunk as Uint8Array));
+  return Buffer.concat(chunks);
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
+}
