@@ -1,0 +1,69 @@
+import { readFileSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { tryFlock } from '../sys/flock.ts';
+
+/**
+ * A lock that is gone with its process: flock on a file that stays. The file's content (the pid) is only a hint
+ * for error texts; the lock is the kernel's.
+ */
+export class LockFile implements AsyncDisposable {
+  readonly path: string;
+  readonly #file: FileHandle;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+  }
+
+  /** Undefined where somebody else has it; `lockOwner` says who. The folder must exist. */
+  static async tryTake(path: string): Promise<LockFile | undefined> {
+    const file = await open(path, 'a+', 0o600);
+    try {
+      if (!tryFlock(file.fd)) {
+        await file.close();
+        return undefined;
+      }
+      await file.truncate();
+      await file.write(`${process.pid}\n`);
+      return new LockFile(path, file);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  async release(): Promise<void> {
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+}
+
+/** Whether somebody holds an exclusive lock on the file now. A missing file is not locked. */
+export async function isLocked(path: string): Promise<boolean> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+  } catch {
+    return false;
+  }
+  try {
+    return !tryFlock(file.fd, 'exclusive');
+  } finally {
+    // Closing gives back a lock that was taken by asking.
+    await file.close();
+  }
+}
+
+/** `process 123 (hull)` as far as the file's content tells, or undefined. */
+export function lockOwner(path: string): string | undefined {
+  try {
+    const pid = Number(readFileSync(path, 'utf8').trim());
+    if (!Number.isInteger(pid) || pid <= 0) return undefined;
+    return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+  } catch {
+    return undefined;
+  }
+}
