@@ -1,4 +1,5 @@
-import type { Spec } from '../base/oci.ts';
+import type { Readable, Writable } from 'node:stream';
+import type { Process, Spec } from '../base/oci.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 
 /** Everything a container's start is compiled from. Pure data: the same request gives the same program. */
@@ -7,10 +8,16 @@ export interface LaunchRequest {
   readonly spec: Spec;
   /** From the storage driver's `acquire`; performed in the container's own mount namespace. */
   readonly rootMounts: readonly MountSpec[];
-  /** Held (flock, exclusive) by the monitor and the container's first process as long as the root can be mounted. */
+  /**
+   * Held (flock, exclusive) by the monitor as long as the container lives; free again when it has left. A monitor
+   * that is killed takes the container's first process with it (PDEATHSIG).
+   */
   readonly rootLockPath: string;
   readonly cgroup: CgroupEntry;
-  /** Folder of this container below the daemon's exec root (tmpfs): liveness FIFO `alive`, `exit.json`, stdin FIFO, control FIFO. */
+  /**
+   * Existing folder of this container below the daemon's exec root (tmpfs). The monitor makes in it the FIFOs `alive`,
+   * `control` and (openStdin) `stdin`, and the exit record `exit`. What an earlier start left there is replaced.
+   */
   readonly runDir: string;
   /** The log's frames are appended here. */
   readonly logPath: string;
@@ -33,15 +40,16 @@ export interface LaunchedProcess {
   readonly startTicks: string;
 }
 
-/** Written by the monitor: exit.json. */
+/** Written by the monitor (file `exit` in the run folder, see exit-record.ts). */
 export interface ExitRecord {
   /** 0–255; 128+n for signal n. */
   readonly exitCode: number;
   readonly signal?: number;
+  /** Log frames that could not be written (full disk). */
+  readonly droppedFrames: number;
   /** ISO 8601. */
   readonly exitedAt: string;
   readonly bootId: string;
-  readonly oomKilled?: boolean;
 }
 
 export interface LaunchStep {
@@ -51,4 +59,33 @@ export interface LaunchStep {
   readonly what: string;
   readonly syscall: string;
   readonly args: readonly string[];
+}
+
+/** A command inside a running container. */
+export interface ExecRequest {
+  /** The container's first process; a process that took over its number is never entered. */
+  readonly target: { readonly pid: number; readonly startTicks: string };
+  readonly cgroup: CgroupEntry;
+  readonly process: Process;
+  readonly openStdin: boolean;
+}
+
+/** Its three streams belong to the caller: destroy what is not read. The command dies with the daemon. */
+export interface LaunchedExec {
+  readonly pid: number;
+  readonly startTicks: string;
+  /** There when `openStdin` was asked for; `end()` is seen by the command as end of file. */
+  readonly stdin?: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** Never rejects. 128+n for signal n. */
+  readonly exited: Promise<{ readonly exitCode: number; readonly signal?: number }>;
+}
+
+/** One piece of the container's output, as the monitor read it (not cut at line ends). */
+export interface LogFrame {
+  readonly stream: 'stdout' | 'stderr';
+  /** Nanoseconds since 1970, UTC. */
+  readonly time: bigint;
+  readonly data: Buffer;
 }
