@@ -1,6 +1,135 @@
-import type { CgroupManager } from './cgroup.ts';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Cleanup } from '../base/cleanup.ts';
+import { HullError, ifExists } from '../base/errors.ts';
+import type { Resources } from '../base/oci.ts';
+import { applyLimits, homeOf } from './apply-limits.ts';
+import type { Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
+import { type CgroupWaits, defaultWaits, HostCgroup } from './group.ts';
+import { findHierarchies, type Hierarchy } from './hierarchies.ts';
+import { makeGroup } from './make-group.ts';
+import { describeProcesses } from './processes.ts';
+import { settingsFor } from './settings.ts';
+import { childGroups } from './tree.ts';
+
+export interface CgroupOptions {
+  readonly waits?: Partial<CgroupWaits>;
+  /** Instead of the host's own: for tests of one hierarchy. */
+  readonly hierarchies?: readonly Hierarchy[];
+}
 
 /** Finds the host's hierarchies. Kind `unsupported` where none is mounted. */
-export async function openCgroups(): Promise<CgroupManager> {
-  throw new Error('Cannot open cgroups: not written yet');
+export async function openCgroups(options: CgroupOptions = {}): Promise<CgroupManager> {
+  const hierarchies = options.hierarchies ?? (await findHierarchies());
+  return new HostCgroups(hierarchies, { ...defaultWaits, ...options.waits });
+}
+
+class HostCgroups implements CgroupManager {
+  readonly mode: 'v1' | 'v2' | 'hybrid';
+  readonly #hierarchies: readonly Hierarchy[];
+  readonly #waits: CgroupWaits;
+  #features: Promise<CgroupFeatures> | undefined;
+
+  constructor(hierarchies: readonly Hierarchy[], waits: CgroupWaits) {
+    this.#hierarchies = hierarchies;
+    this.#waits = waits;
+    const has = (version: 1 | 2) => hierarchies.some((each) => each.version === version);
+    this.mode = has(1) ? (has(2) ? 'hybrid' : 'v1') : 'v2';
+  }
+
+  open(path: string): HostCgroup {
+    checkPath(path);
+    return new HostCgroup(path, this.#hierarchies, this.#waits);
+  }
+
+  async create(path: string, resources: Resources): Promise<Cgroup> {
+    const group = this.open(path);
+    const settings = settingsFor(resources, (name) => homeOf(this.#hierarchies, name)?.version);
+    if (await group.exists()) {
+      await refuseInUse(group);
+      await group.remove(); // what a crash left has limits of its own
+    }
+    await using undo = new Cleanup();
+    undo.push(() => group.remove());
+    const wanted = new Set(settings.map(({ controller }) => controller));
+    // All of them to the end, also when one fails: the undo must not run beside a mkdir.
+    const made = await Promise.allSettled(
+      this.#hierarchies.map((hierarchy) => makeGroup(hierarchy, path, wanted)),
+    );
+    for (const each of made) if (each.status === 'rejected') throw each.reason;
+    await applyLimits(this.#hierarchies, path, resources);
+    undo.commit();
+    return group;
+  }
+
+  async list(parent: string): Promise<readonly string[]> {
+    checkPath(parent);
+    const names = await Promise.all(this.#hierarchies.map(({ root }) => childGroups(join(root, parent))));
+    return [...new Set(names.flat())].sort().map((name) => `${parent}/${name}`);
+  }
+
+  features(): Promise<CgroupFeatures> {
+    this.#features ??= this.#look().catch((error) => {
+      this.#features = undefined;
+      throw error;
+    });
+    return this.#features;
+  }
+
+  /** A root group lacks files that others have (v2), so an empty group is made and looked at. */
+  async #look(): Promise<CgroupFeatures> {
+    const path = `hull/probe-${process.pid}`;
+    const group = await this.create(path, {});
+    await using undo = new Cleanup();
+    undo.push(() => group.remove());
+    const has = async (controller: string, v1: string, v2?: string): Promise<boolean> => {
+      const home = homeOf(this.#hierarchies, controller);
+      const file = home?.version === 2 ? v2 : v1;
+      if (!home || !file) return false;
+      return (await ifExists(stat(join(home.root, path, file)))) !== undefined;
+    };
+    const v2 = this.#hierarchies.find(({ version }) => version === 2);
+    const freezerV2 = v2 && (await ifExists(stat(join(v2.root, path, 'cgroup.freeze'))));
+    return {
+      memoryLimit: await has('memory', 'memory.limit_in_bytes', 'memory.max'),
+      swapLimit: await has('memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'),
+      memoryReservation: await has('memory', 'memory.soft_limit_in_bytes', 'memory.low'),
+      swappiness: await has('memory', 'memory.swappiness'),
+      oomKillDisable: await has('memory', 'memory.oom_control'),
+      cpuShares: await has('cpu', 'cpu.shares', 'cpu.weight'),
+      cpuQuota: await has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
+      cpuset: homeOf(this.#hierarchies, 'cpuset') !== undefined,
+      pidsLimit: await has('pids', 'pids.max', 'pids.max'),
+      freezer: (await has('freezer', 'freezer.state')) || freezerV2 !== undefined,
+    };
+  }
+}
+
+/** A group somebody else lives in, or that would freeze whoever enters it, is not ours to take. */
+async function refuseInUse(group: HostCgroup): Promise<void> {
+  const pids = await group.pids();
+  const name = JSON.stringify(group.path);
+  if (pids.length > 0) {
+    throw new HullError(
+      `Cannot create cgroup ${name}: found processes in it, ${await describeProcesses(pids)}; wanted none`,
+      {
+        kind: 'conflict',
+      },
+    );
+  }
+  if (await group.frozen()) {
+    throw new HullError(`Cannot create cgroup ${name}: found it frozen, wanted it absent or thawed`, {
+      kind: 'conflict',
+    });
+  }
+}
+
+function checkPath(path: string): void {
+  const names = path.split('/');
+  const bad = names.find((name) => name === '' || name === '.' || name === '..' || /[\0\n]/.test(name));
+  if (bad === undefined && path.length <= 1024) return;
+  throw new HullError(
+    `Cannot use cgroup path ${JSON.stringify(path)}: found ${bad === undefined ? `${path.length} characters` : JSON.stringify(bad)}, wanted relative names like "hull/<id>"`,
+    { kind: 'invalid' },
+  );
 }

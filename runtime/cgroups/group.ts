@@ -1,0 +1,167 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HullError, ifExists } from '../base/errors.ts';
+import type { Resources } from '../base/oci.ts';
+import type { CgroupEntry } from '../launch/types.ts';
+import { applyLimits } from './apply-limits.ts';
+import type { Cgroup } from './cgroup.ts';
+import { readField, writeValue } from './files.ts';
+import { Freezer } from './freezer.ts';
+import type { Hierarchy } from './hierarchies.ts';
+import { describeProcesses, killProcess } from './processes.ts';
+import { groupAndBelow, processesIn, removeEmptyParents, removeTree } from './tree.ts';
+
+/** How long the kernel may take; a test can shrink them. */
+export interface CgroupWaits {
+  readonly freezeMs: number;
+  readonly removeMs: number;
+}
+
+export const defaultWaits: CgroupWaits = { freezeMs: 5_000, removeMs: 5_000 };
+
+/** A group of the host: one folder of the same name in every hierarchy. */
+export class HostCgroup implements Cgroup {
+  readonly path: string;
+  readonly #hierarchies: readonly Hierarchy[];
+  readonly #waits: CgroupWaits;
+  readonly #freezer: Freezer | undefined;
+
+  constructor(path: string, hierarchies: readonly Hierarchy[], waits: CgroupWaits) {
+    this.path = path;
+    this.#hierarchies = hierarchies;
+    this.#waits = waits;
+    this.#freezer = Freezer.of(hierarchies);
+  }
+
+  get entry(): CgroupEntry {
+    const v1 = this.#hierarchies.filter(({ version }) => version === 1);
+    const v2 = this.#hierarchies.find(({ version }) => version === 2);
+    return {
+      v1Procs: v1.map(({ root }) => join(root, this.path, 'cgroup.procs')),
+      ...(v2 && { v2Dir: join(v2.root, this.path) }),
+    };
+  }
+
+  async exists(): Promise<boolean> {
+    const found = await Promise.all(this.#folders().map((folder) => ifExists(stat(folder))));
+    return found.some((each) => each !== undefined);
+  }
+
+  async pids(): Promise<readonly number[]> {
+    return processesIn(this.#hierarchies, this.path);
+  }
+
+  async update(resources: Resources): Promise<void> {
+    await applyLimits(this.#hierarchies, this.path, resources);
+  }
+
+  async kill(signal: AbortSignal): Promise<void> {
+    for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+      const pids = await this.#killOnce();
+      if (pids.length === 0) return;
+      if (signal.aborted) {
+        throw new HullError(
+          `Cannot kill all processes of cgroup ${JSON.stringify(this.path)}: still there ${await describeProcesses(pids)}, wanted none`,
+          { kind: 'busy', cause: signal.reason },
+        );
+      }
+      await sleep(pause);
+    }
+  }
+
+  async freeze(): Promise<void> {
+    await this.#needFreezer().freeze(this.path, this.#waits.freezeMs);
+  }
+
+  async thaw(): Promise<void> {
+    await this.#needFreezer().thaw(this.path);
+  }
+
+  async frozen(): Promise<boolean> {
+    return (await this.#freezer?.frozen(this.path)) ?? false;
+  }
+
+  async oomKilled(): Promise<boolean> {
+    // v2 counts a group with all below it, also those removed since; v1 each group for itself.
+    const counts = this.#hierarchies.map(async ({ version, root }) => {
+      const folder = join(root, this.path);
+      if (version === 2) return readField(join(folder, 'memory.events'), 'oom_kill');
+      const each = (await groupAndBelow(folder)).map((below) =>
+        readField(join(below, 'memory.oom_control'), 'oom_kill'),
+      );
+      return (await Promise.all(each)).reduce<number>((sum, count) => sum + (count ?? 0), 0);
+    });
+    return (await Promise.all(counts)).some((count) => (count ?? 0) > 0);
+  }
+
+  async remove(): Promise<void> {
+    const deadline = performance.now() + this.#waits.removeMs;
+    for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+      const busy = (await Promise.all(this.#folders().map(removeTree))).flat();
+      if (busy.length === 0) break;
+      if (performance.now() > deadline) throw await this.#stillBusy(busy);
+      await sleep(pause);
+    }
+    await Promise.all(this.#hierarchies.map((hierarchy) => removeEmptyParents(hierarchy, this.path)));
+  }
+
+  /** Signals everything once; answers what was alive. Groups are thawed, or the killed would hang in state D. */
+  async #killOnce(): Promise<readonly number[]> {
+    const killedByKernel = await this.#killByKernel();
+    const pids = await this.pids();
+    if (pids.length > 0 && !killedByKernel) await this.#holdStill();
+    try {
+      // Read again: what forked before it was held still is in the list now, and no number can be reused meanwhile.
+      for (const pid of pids.length > 0 ? await this.pids() : []) killProcess(pid);
+    } finally {
+      await this.#freezer?.thawAll(this.path);
+    }
+    return pids;
+  }
+
+  /** cgroup.kill (Linux 5.14): the whole v2 subtree at once, forks included. */
+  async #killByKernel(): Promise<boolean> {
+    const v2 = this.#hierarchies.find(({ version }) => version === 2);
+    const file = v2 && join(v2.root, this.path, 'cgroup.kill');
+    if (!file || !(await ifExists(stat(file)))) return false;
+    return (await ifExists(writeValue(file, '1').then(() => true))) ?? false;
+  }
+
+  /** Best effort and short: a group that does not freeze is killed process by process, round after round. */
+  async #holdStill(): Promise<void> {
+    try {
+      await this.#freezer?.freeze(this.path, Math.min(200, this.#waits.freezeMs));
+    } catch (error) {
+      if (!(error instanceof HullError)) throw error;
+    }
+  }
+
+  async #stillBusy(busy: readonly string[]): Promise<HullError> {
+    const pids = await this.pids();
+    const who =
+      pids.length > 0
+        ? `held by ${await describeProcesses(pids)}`
+        : 'with no process in it that is visible here';
+    return new HullError(
+      `Cannot remove cgroup ${busy.map((folder) => JSON.stringify(folder)).join(', ')}: busy, ${who}`,
+      {
+        kind: 'busy',
+      },
+    );
+  }
+
+  #needFreezer(): Freezer {
+    if (this.#freezer) return this.#freezer;
+    throw new HullError(
+      `Cannot freeze cgroup ${JSON.stringify(this.path)}: found no freezer, wanted v1 freezer or cgroup v2`,
+      {
+        kind: 'unsupported',
+      },
+    );
+  }
+
+  #folders(): readonly string[] {
+    return this.#hierarchies.map(({ root }) => join(root, this.path));
+  }
+}

@@ -1,0 +1,106 @@
+import { readFile, stat, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HullError, ifExists } from '../base/errors.ts';
+
+/** One tree of cgroups. Co-mounted v1 controllers (`cpu,cpuacct`) are one hierarchy with two names. */
+export interface Hierarchy {
+  readonly version: 1 | 2;
+  /** The mount point. */
+  readonly root: string;
+  /** v1: as mounted; v2: as its cgroup.controllers has them; `name=systemd` counts as a controller that limits nothing. */
+  readonly controllers: readonly string[];
+}
+
+interface CgroupMount extends Hierarchy {
+  readonly device: string;
+  /** The part of the hierarchy that is shown; '/' is all of it. */
+  readonly shows: string;
+}
+
+const magic = { 1: 0x27e0eb, 2: 0x63677270 } as const;
+
+/** The host's hierarchies, from /proc/self/mountinfo and /proc/cgroups; each is checked to be what the table says. */
+export async function findHierarchies(): Promise<readonly Hierarchy[]> {
+  const [mountinfo, subsystems] = await Promise.all([
+    readFile('/proc/self/mountinfo', 'utf8'),
+    ifExists(readFile('/proc/cgroups', 'utf8')),
+  ]);
+  const byHierarchy = new Map<string, Hierarchy>();
+  for (const mount of parseCgroupMounts(mountinfo, subsystems ?? '')) {
+    // The best mount of a hierarchy comes first; a mount hidden below another one is none.
+    if (byHierarchy.has(mount.device) || !(await isVisible(mount))) continue;
+    byHierarchy.set(mount.device, await withController(mount));
+  }
+  if (byHierarchy.size === 0) {
+    throw new HullError(
+      'Cannot use cgroups: found no writable cgroup or cgroup2 mount, wanted at least one',
+      {
+        kind: 'unsupported',
+        hint: 'Mount cgroup2 at /sys/fs/cgroup.',
+      },
+    );
+  }
+  return [...byHierarchy.values()];
+}
+
+/** Writable cgroup mounts: those that show a whole hierarchy first, later ones (which lie on top) before earlier ones. */
+export function parseCgroupMounts(mountinfo: string, subsystems: string): readonly CgroupMount[] {
+  const known = new Set(subsystems.split('\n').map((line) => line.split('\t', 1)[0]));
+  return mountinfo
+    .split('\n')
+    .flatMap((line) => parseLine(line, known))
+    .reverse()
+    .sort((a, b) => Number(b.shows === '/') - Number(a.shows === '/'));
+}
+
+// proc_pid_mountinfo(5): id parent major:minor root point options optional… - type source super-options
+function parseLine(line: string, known: ReadonlySet<string | undefined>): CgroupMount[] {
+  const [before = '', after = ''] = line.split(' - ', 2);
+  const [, , device = '', shows = '', point = '', options = ''] = before.split(' ');
+  const [type, , superOptions = ''] = after.split(' ');
+  if (type !== 'cgroup' && type !== 'cgroup2') return [];
+  const words = superOptions.split(',');
+  if (options.split(',').includes('ro') || words.includes('ro')) return [];
+  return [
+    {
+      version: type === 'cgroup' ? 1 : 2,
+      device,
+      shows,
+      root: point.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      ),
+      controllers:
+        type === 'cgroup2' ? [] : words.filter((word) => known.has(word) || word.startsWith('name=')),
+    },
+  ];
+}
+
+async function isVisible({ root, version, device }: CgroupMount): Promise<boolean> {
+  const [fs, folder] = await Promise.all([ifExists(statfs(root)), ifExists(stat(root, { bigint: true }))]);
+  return fs?.type === magic[version] && folder !== undefined && deviceName(folder.dev) === device;
+}
+
+// makedev(3), as stat(2) gives st_dev.
+function deviceName(dev: bigint): string {
+  const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
+  const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
+  return `${major}:${minor}`;
+}
+
+async function withController({ version, root, controllers }: CgroupMount): Promise<Hierarchy> {
+  if (version === 1) return { version, root, controllers };
+  const words = await readFile(join(root, 'cgroup.controllers'), 'utf8');
+  return { version, root, controllers: words.split(/\s+/).filter(Boolean) };
+}
+
+/** Whether the hierarchy is still mounted there: on a plain folder, mkdir and writes would leave litter below a later mount. */
+export async function checkMounted({ root, version }: Hierarchy): Promise<void> {
+  const found = (await ifExists(statfs(root)))?.type;
+  if (found === magic[version]) return;
+  throw new HullError(
+    `Cannot use the cgroup hierarchy at ${JSON.stringify(root)}: found ${
+      found === undefined ? 'nothing' : `file system 0x${found.toString(16)}`
+    }, wanted cgroup v${version} (0x${magic[version].toString(16)})`,
+    { kind: 'unavailable' },
+  );
+}

@@ -1,0 +1,105 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { codeOf, HullError } from '../base/errors.ts';
+import { readValue, writeValue } from './files.ts';
+import { checkMounted, type Hierarchy } from './hierarchies.ts';
+
+/** Enabled for every group where the host has them, so that usage can be read; others only when a limit needs them. */
+const accounted = ['memory', 'cpu', 'pids'];
+
+/** Afterwards the group's folder is in the hierarchy, ready for limits and processes. */
+export async function makeGroup(
+  hierarchy: Hierarchy,
+  path: string,
+  wanted: ReadonlySet<string>,
+): Promise<void> {
+  await checkMounted(hierarchy);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await makeFolders(hierarchy, path, wanted);
+      return;
+    } catch (error) {
+      // The last container of the parent left at this moment and took the empty parent with it.
+      if (codeOf(error) !== 'ENOENT' || attempt === 20) throw error;
+    }
+  }
+}
+
+async function makeFolders(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): Promise<void> {
+  for (const group of ancestry(path)) {
+    const parent = join(hierarchy.root, dirname(group));
+    if (hierarchy.version === 2) await enable(parent, hierarchy, wanted);
+    const made = await makeFolder(join(hierarchy.root, group));
+    if (hierarchy.version === 1) await initialise(join(hierarchy.root, group), parent, hierarchy, made);
+  }
+}
+
+/** `a`, `a/b`, `a/b/c`. */
+function ancestry(path: string): readonly string[] {
+  const names = path.split('/');
+  return names.map((_, index) => names.slice(0, index + 1).join('/'));
+}
+
+async function makeFolder(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Lets the groups below `parent` have the controllers (subtree_control), as far as `parent` has them itself. */
+async function enable(
+  parent: string,
+  { controllers }: Hierarchy,
+  wanted: ReadonlySet<string>,
+): Promise<void> {
+  const [has, enabled] = await Promise.all([words(parent, 'controllers'), words(parent, 'subtree_control')]);
+  for (const name of [...new Set([...accounted, ...wanted])].filter((each) => controllers.includes(each))) {
+    if (enabled.has(name) || !has.has(name)) continue;
+    try {
+      await writeValue(join(parent, 'cgroup.subtree_control'), `+${name}`);
+    } catch (cause) {
+      if (!wanted.has(name)) continue;
+      const code = codeOf(cause);
+      const reason =
+        code === 'EBUSY'
+          ? 'EBUSY, as the group has processes of its own (no-internal-process rule); wanted it to have groups only'
+          : `found ${code ?? String(cause)}`;
+      throw new HullError(
+        `Cannot enable cgroup controller ${JSON.stringify(name)} below ${JSON.stringify(parent)}: ${reason}`,
+        {
+          kind: code === 'EBUSY' ? 'busy' : 'unsupported',
+          cause,
+        },
+      );
+    }
+  }
+}
+
+async function words(folder: string, file: 'controllers' | 'subtree_control'): Promise<ReadonlySet<string>> {
+  return new Set((await readValue(join(folder, `cgroup.${file}`)))?.split(' '));
+}
+
+/** What a new v1 group needs before a process may enter it, or before limits reach the groups below. */
+async function initialise(
+  folder: string,
+  parent: string,
+  { controllers }: Hierarchy,
+  made: boolean,
+): Promise<void> {
+  if (controllers.includes('cpuset')) {
+    // New cpusets are empty, and entering one is ENOSPC. Copied also into groups found: a crash may have come in between.
+    for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+      if ((await readValue(join(folder, file))) !== '') continue;
+      await writeValue(join(folder, file), (await readValue(join(parent, file))) ?? '');
+    }
+  }
+  if (controllers.includes('memory') && made) {
+    // Before Linux 5.11 limits do not reach groups below unless this is set while the group is still empty.
+    const file = join(folder, 'memory.use_hierarchy');
+    if ((await readValue(file)) === '0') await writeValue(file, '1');
+  }
+}
