@@ -1,5 +1,12 @@
-import { HullError } from '../base/errors.ts';
+import { closeSync } from 'node:fs';
 import type { MountSpec } from '../kernel/mount-spec.ts';
+import { createPipe } from '../sys/process.ts';
+import { closeFrom, dieWithParent, holdLock, report, reportFailures } from './common-steps.ts';
+import { newMountNamespace, stagedRoot, stageRoot } from './mount-steps.ts';
+import type { Program } from './program.ts';
+import { address, ProgramBuilder } from './program-builder.ts';
+import { recordDescriptor } from './records.ts';
+import { reap, startProgram } from './spawn.ts';
 
 /** A tree that only a helper process has mounted; disposing ends the helper and waits until the mounts are gone. */
 export interface HeldRoot extends AsyncDisposable {
@@ -13,7 +20,7 @@ export interface HeldRoot extends AsyncDisposable {
 }
 
 export interface HoldOptions {
-  /** Lock file (made where absent) that the helper holds exclusively; EWOULDBLOCK (`EAGAIN`) where another has it. */
+  /** Lock file (made where absent) that the helper holds exclusively; `EAGAIN` where another has it. */
   readonly lockPath?: string;
 }
 
@@ -25,9 +32,49 @@ export interface HoldOptions {
  * await using root = await holdMounts(layer.mounts, { lockPath: layer.lockPath });
  * await writeFile(join(root.path, 'hello'), 'world');
  */
-export async function holdMounts(
-  mounts: readonly MountSpec[],
-  _options: HoldOptions = {},
-): Promise<HeldRoot> {
-  throw new HullError(`Cannot hold ${mounts.length} mounts: launching is being built`, { kind: 'unsupported' });
+export async function holdMounts(mounts: readonly MountSpec[], options: HoldOptions = {}): Promise<HeldRoot> {
+  const program = compileHolder(mounts, options);
+  const lifeline = createPipe();
+  try {
+    const { pid } = await startProgram(program, {
+      name: 'hull-hold',
+      wanted: 'ready',
+      descriptors: new Map([[0, lifeline.read]]),
+    });
+    let released: Promise<unknown> | undefined;
+    const release = () => {
+      closeSync(lifeline.write);
+      return reap(pid);
+    };
+    return {
+      path: `/proc/${pid}/cwd`,
+      pid,
+      async [Symbol.asyncDispose]() {
+        released ??= release();
+        await released;
+      },
+    };
+  } catch (error) {
+    closeSync(lifeline.write);
+    throw error;
+  } finally {
+    closeSync(lifeline.read);
+  }
+}
+
+/** The helper's program: its standard input is the pipe that ends it. */
+export function compileHolder(mounts: readonly MountSpec[], { lockPath }: HoldOptions = {}): Program {
+  const p = new ProgramBuilder();
+  reportFailures(p, 'holder');
+  closeFrom(p, recordDescriptor + 1);
+  dieWithParent(p);
+  if (lockPath !== undefined) holdLock(p, lockPath);
+  p.call('unshare', [newMountNamespace], { what: 'make a mount namespace' });
+  stageRoot(p, mounts);
+  p.call('chdir', [p.text(stagedRoot)], { what: 'enter the mounted root' });
+  report(p, 'ready');
+  p.call('close', [recordDescriptor]);
+  p.call('read', [0, address(p.buffer('lifeline', 8)), 1], { what: 'wait for the daemon', errors: 'next' });
+  p.call('exit_group', [0]);
+  return p.build();
 }

@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { SystemError, type SystemErrorFields } from '../base/errors.ts';
 
 /** What goes through a C prototype: numbers, 64-bit numbers, strings (UTF-8, NUL added), buffers, `null` pointers. */
-export type NativeValue = number | bigint | string | Uint8Array | readonly string[] | null;
+export type NativeValue = number | bigint | string | Uint8Array | readonly (string | null)[] | null;
 
 /** What a function answered, with the errno that belongs to it: 0 unless it answered -1. */
 export interface Outcome {

@@ -1,0 +1,125 @@
+/** linux/mount.h */
+export const MS = {
+  RDONLY: 1,
+  NOSUID: 2,
+  NODEV: 4,
+  NOEXEC: 8,
+  SYNCHRONOUS: 16,
+  REMOUNT: 32,
+  MANDLOCK: 64,
+  DIRSYNC: 128,
+  NOSYMFOLLOW: 256,
+  NOATIME: 1024,
+  NODIRATIME: 2048,
+  BIND: 4096,
+  MOVE: 8192,
+  REC: 16384,
+  SILENT: 32768,
+  UNBINDABLE: 1 << 17,
+  PRIVATE: 1 << 18,
+  SLAVE: 1 << 19,
+  SHARED: 1 << 20,
+  RELATIME: 1 << 21,
+  I_VERSION: 1 << 23,
+  STRICTATIME: 1 << 24,
+  LAZYTIME: 1 << 25,
+} as const;
+
+export interface MountOptions {
+  /** MS_* for mount(2), without propagation. */
+  readonly flags: number;
+  /** MS_* of the propagation changes, in order; mount(2) takes each in a call of its own. */
+  readonly propagation: readonly number[];
+  /** What is left for the file system, joined by commas. */
+  readonly data: string;
+}
+
+/** Words that set (first) or clear flags. */
+const flagWords: Readonly<Record<string, readonly [set: number, clear: number]>> = {
+  defaults: [0, 0],
+  ro: [MS.RDONLY, 0],
+  rw: [0, MS.RDONLY],
+  nosuid: [MS.NOSUID, 0],
+  suid: [0, MS.NOSUID],
+  nodev: [MS.NODEV, 0],
+  dev: [0, MS.NODEV],
+  noexec: [MS.NOEXEC, 0],
+  exec: [0, MS.NOEXEC],
+  sync: [MS.SYNCHRONOUS, 0],
+  async: [0, MS.SYNCHRONOUS],
+  dirsync: [MS.DIRSYNC, 0],
+  remount: [MS.REMOUNT, 0],
+  mand: [MS.MANDLOCK, 0],
+  nomand: [0, MS.MANDLOCK],
+  nosymfollow: [MS.NOSYMFOLLOW, 0],
+  symfollow: [0, MS.NOSYMFOLLOW],
+  noatime: [MS.NOATIME, MS.RELATIME | MS.STRICTATIME],
+  atime: [0, MS.NOATIME],
+  nodiratime: [MS.NODIRATIME, 0],
+  diratime: [0, MS.NODIRATIME],
+  relatime: [MS.RELATIME, MS.NOATIME | MS.STRICTATIME],
+  norelatime: [0, MS.RELATIME],
+  strictatime: [MS.STRICTATIME, MS.NOATIME | MS.RELATIME],
+  nostrictatime: [0, MS.STRICTATIME],
+  lazytime: [MS.LAZYTIME, 0],
+  nolazytime: [0, MS.LAZYTIME],
+  iversion: [MS.I_VERSION, 0],
+  noiversion: [0, MS.I_VERSION],
+  silent: [MS.SILENT, 0],
+  loud: [0, MS.SILENT],
+  bind: [MS.BIND, 0],
+  rbind: [MS.BIND | MS.REC, 0],
+};
+
+const propagationWords: Readonly<Record<string, number>> = {
+  shared: MS.SHARED,
+  rshared: MS.SHARED | MS.REC,
+  slave: MS.SLAVE,
+  rslave: MS.SLAVE | MS.REC,
+  private: MS.PRIVATE,
+  rprivate: MS.PRIVATE | MS.REC,
+  unbindable: MS.UNBINDABLE,
+  runbindable: MS.UNBINDABLE | MS.REC,
+};
+
+/** fstab words (mount(8), fstab(5)) as mount(2) takes them. A later word wins over an earlier one. */
+export function parseMountOptions(words: readonly string[]): MountOptions {
+  let flags = 0;
+  const propagation: number[] = [];
+  const data: string[] = [];
+  for (const word of words) {
+    const flag = flagWords[word];
+    const change = propagationWords[word];
+    if (flag) flags = (flags & ~flag[1]) | flag[0];
+    else if (change !== undefined) propagation.push(change);
+    else data.push(word);
+  }
+  return { flags, propagation, data: data.join(',') };
+}
+
+/** `MS_BIND|MS_REC`, or `0`. */
+export function mountFlagsText(flags: number): string {
+  const names = Object.entries(MS).filter(([, value]) => (flags & value) !== 0);
+  return names.map(([name]) => `MS_${name}`).join('|') || '0';
+}
+
+const attributes: readonly (readonly [flag: number, attribute: number])[] = [
+  [MS.RDONLY, 0x1],
+  [MS.NOSUID, 0x2],
+  [MS.NODEV, 0x4],
+  [MS.NOEXEC, 0x8],
+  [MS.NOATIME, 0x10],
+  [MS.STRICTATIME, 0x20],
+  [MS.NODIRATIME, 0x80],
+  [MS.NOSYMFOLLOW, 0x200000],
+];
+
+/** Of mount_setattr(2): the per-mount flags among `flags`, and the atime mode cleared where one is set. */
+export function mountAttributes(flags: number): { readonly set: number; readonly clear: number } {
+  const set = attributes.reduce(
+    (sum, [flag, attribute]) => ((flags & flag) !== 0 ? sum | attribute : sum),
+    0,
+  );
+  const atimeModes = MS.NOATIME | MS.STRICTATIME | MS.RELATIME;
+  return { set, clear: (flags & atimeModes) !== 0 ? 0x70 : 0 };
+}

@@ -1,0 +1,196 @@
+import { writeElf } from './elf.ts';
+import { entrySize, interpreterFor } from './interpreter.ts';
+import type { Area, AreaPart, Arg, CallStep, Cell, Label, Program, Step, Target } from './program.ts';
+import { systemCalls } from './system-calls.ts';
+
+/** An argument slot of an entry, as the place a result is stored at. */
+interface Slot {
+  readonly kind: 'slot';
+  readonly entry: Entry;
+  readonly arg: number;
+}
+
+interface Entry {
+  readonly number: number;
+  args: (bigint | AreaPart)[];
+  result: Cell | Slot;
+  /** Entries, or where the steps of a label begin. */
+  next: [EntryTarget, EntryTarget, EntryTarget];
+  index?: number;
+}
+
+type EntryTarget = Entry | Label;
+
+const local = -1;
+const all = -1n;
+
+/** The program as a static ELF executable for `arch` (Node's name, as `x64`). */
+export function encodeProgram(program: Program, arch: string = process.arch): Buffer {
+  if (arch !== 'x64' && arch !== 'arm64') interpreterFor(arch);
+  const numbers = arch === 'arm64' ? ('arm64' as const) : ('x64' as const);
+  const { entries, firstOfStep, scratch } = lower(program, numbers);
+  const areas = [...program.areas, scratch];
+  const interpreter = interpreterFor(arch);
+  return writeElf(interpreter, (base) => {
+    const { offsets, fileSize, memorySize } = place(areas, entries.length * entrySize);
+    const addressOf = (part: { readonly area: Area; readonly offset: number }): number => {
+      const offset = offsets.get(part.area);
+      if (offset === undefined)
+        throw new Error(`Cannot encode: area ${part.area.name} is of another program`);
+      return base + offset + part.offset;
+    };
+    const entryAddress = (target: EntryTarget): number => {
+      const entry = 'kind' in target ? firstOfStep[target.at ?? -1] : target;
+      if (entry?.index === undefined) throw new Error(`Cannot encode: a label was never placed`);
+      return base + entry.index * entrySize;
+    };
+    const data = Buffer.alloc(fileSize);
+    for (const [index, entry] of entries.entries()) {
+      const start = index * entrySize;
+      data.writeBigInt64LE(BigInt(entry.number), start);
+      for (const [number, arg] of entry.args.entries()) {
+        const value = typeof arg === 'bigint' ? arg : BigInt(addressOf(arg));
+        data.writeBigInt64LE(BigInt.asIntN(64, value), start + 8 + number * 8);
+      }
+      const { result } = entry;
+      const stored =
+        result.kind === 'cell' ? addressOf(result) : entryAddress(result.entry) + 8 + result.arg * 8;
+      data.writeUInt32LE(stored, start + 56);
+      for (const [way, target] of entry.next.entries())
+        data.writeUInt32LE(entryAddress(target), start + 60 + way * 4);
+    }
+    for (const area of areas) {
+      const offset = offsets.get(area) ?? 0;
+      if (area.bytes) data.set(area.bytes, offset);
+      for (const pointer of area.pointers ?? [])
+        data.writeBigUInt64LE(BigInt(addressOf(pointer.to)), offset + pointer.offset);
+    }
+    return { data, memorySize };
+  });
+}
+
+/** Areas with content first, then the zeroed ones, which take no room in the file. */
+function place(areas: readonly Area[], start: number) {
+  const offsets = new Map<Area, number>();
+  let end = start;
+  const put = (area: Area) => {
+    end = Math.ceil(end / 16) * 16;
+    offsets.set(area, end);
+    end += area.size;
+  };
+  for (const area of areas) if (area.bytes) put(area);
+  const fileSize = end;
+  for (const area of areas) if (!area.bytes) put(area);
+  return { offsets, fileSize, memorySize: end };
+}
+
+/**
+ * Steps to entries: values known at run time are copied into the argument slots first, and what happens on
+ * an errno of its own becomes a chain of comparisons, kept apart at the end.
+ */
+function lower(program: Program, arch: 'x64' | 'arm64') {
+  const scratch: Area = { name: 'scratch', size: 16, text: 'scratch' };
+  const lastResult: Cell = { kind: 'cell', area: scratch, offset: 0 };
+  const ignored: Cell = { kind: 'cell', area: scratch, offset: 8 };
+  const entries: Entry[] = [];
+  const rare: Entry[] = [];
+  const firstOfStep: Entry[] = [];
+  // A label after the last step leads nowhere; the builder's programs end in exit_group.
+  const labels = program.steps.map(
+    (_, index): Label => ({ kind: 'label', name: `step ${index}`, at: index }),
+  );
+  let callIndex = 0;
+  for (const [position, step] of program.steps.entries()) {
+    const next = labels[position + 1] ?? { kind: 'label', name: 'end', at: position };
+    if (step.kind === 'call') callIndex += 1;
+    const index = callIndex;
+    const targetOf = (target: Target): EntryTarget =>
+      target === 'next' ? next : target === 'fail' ? failure(step, index) : target;
+
+    const main: Entry = {
+      number: numberOf(step, arch),
+      args: [],
+      result: step.result ?? lastResult,
+      next: [next, next, next],
+    };
+    const values = argsOf(step, lastResult);
+    const before: Entry[] = [];
+    main.args = values.map((arg, slot) => {
+      if (typeof arg === 'object' && arg.kind === 'cell') {
+        before.push(copyEntry(arg, { kind: 'slot', entry: main, arg: slot }));
+        return 0n;
+      }
+      if (typeof arg === 'object') return arg.kind === 'named' ? arg.value : arg;
+      return BigInt(arg);
+    });
+    const chain = [...before, main];
+    for (const [place, entry] of before.entries()) {
+      const following = chain[place + 1] ?? main;
+      entry.next = [following, following, following];
+    }
+    firstOfStep.push(chain[0] ?? main);
+    entries.push(...chain);
+    main.next = [negativeOf(step, targetOf), targetOf(step.zero), targetOf(step.positive)];
+  }
+  entries.push(...rare);
+  for (const [index, entry] of entries.entries()) entry.index = index;
+  return { entries, firstOfStep, scratch };
+
+  function copyEntry(from: Cell, to: Cell | Slot): Entry {
+    const entry: Entry = { number: local, args: [pointer(from), 0n, all], result: to, next: [] as never };
+    entry.next = [entry, entry, entry];
+    return entry;
+  }
+
+  function negativeOf(step: Step, targetOf: (target: Target) => EntryTarget): EntryTarget {
+    let target = targetOf(step.negative);
+    if (step.kind === 'local') return target;
+    const result = step.result ?? lastResult;
+    for (const [errno, branch] of [...step.errors].reverse()) {
+      const other = target;
+      const compare: Entry = {
+        number: local,
+        args: [pointer(result), BigInt(-errno), all],
+        result: ignored,
+        next: [other, targetOf(branch), other],
+      };
+      rare.push(compare);
+      target = compare;
+    }
+    return target;
+  }
+
+  /** Stores the step's index and errno where the handler wants them. */
+  function failure(step: Step, index: number): EntryTarget {
+    if (step.kind !== 'call') throw new Error('Cannot encode: a local operation has no error of its own');
+    const handler = program.failureHandlers[step.failure];
+    if (!handler) throw new Error(`Cannot encode: ${step.what} may fail where no failure handler was set`);
+    const errno = copyEntry(step.result ?? lastResult, handler.errno);
+    errno.next = [handler.label, handler.label, handler.label];
+    const number: Entry = {
+      number: local,
+      args: [pointer(handler.index), BigInt(-index), 0n],
+      result: handler.index,
+      next: [errno, errno, errno],
+    };
+    rare.push(number, errno);
+    return number;
+  }
+}
+
+function numberOf(step: Step, arch: 'x64' | 'arm64'): number {
+  return step.kind === 'local' || step.forcedErrno !== undefined ? local : systemCalls[step.call][arch];
+}
+
+function argsOf(step: Step, any: Cell): readonly Arg[] {
+  if (step.kind === 'local') return [pointer(step.from), step.minus, step.mask];
+  return step.forcedErrno === undefined ? step.args : forced(step, any);
+}
+
+function forced(step: CallStep, any: Cell): readonly Arg[] {
+  return [pointer(any), BigInt(step.forcedErrno ?? 0), 0n];
+}
+
+function pointer(cell: Cell): AreaPart {
+  return { kind: 'address', area: cell.area, offset: cell.offset };
+}

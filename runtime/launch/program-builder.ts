@@ -1,0 +1,174 @@
+import { errnoNumber } from '../base/errors.ts';
+import type { Area, AreaPart, Arg, Cell, FailureHandler, Label, Program, Step, Target } from './program.ts';
+import type { CallName } from './system-calls.ts';
+
+export interface CallOptions {
+  /** `mount "proc" at "/proc"`: what an error says cannot be done. Default: the call's name. */
+  readonly what?: string;
+  readonly result?: Cell;
+  /** Branches for errnos by name, `ENOENT: 'next'`; `other` for the rest (default: fail). One target alone is for all. */
+  readonly errors?: Target | (Readonly<Record<string, Target>> & { readonly other?: Target });
+  readonly zero?: Target;
+  readonly positive?: Target;
+}
+
+/**
+ * Puts a program together, step by step.
+ *
+ * @example
+ * const p = new ProgramBuilder();
+ * const fd = p.cell('fd');
+ * p.call('openat', [AT_FDCWD, p.text('/dev/null'), O_RDWR], { what: 'open "/dev/null"', result: fd });
+ * p.call('dup3', [fd, 0, 0]);
+ */
+export class ProgramBuilder {
+  readonly #steps: Step[] = [];
+  readonly #areas: Area[] = [];
+  readonly #texts = new Map<string, Area>();
+  readonly #failureHandlers: FailureHandler[] = [];
+  /** Takes the results nobody asked for. */
+  readonly #scratch = this.cell('scratch');
+
+  /** An 8-byte variable. */
+  cell(name: string, initial?: number | bigint): Cell {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(initial ?? 0));
+    return at(this.#add({ name, size: 8, bytes, text: name }), 0);
+  }
+
+  /** Zeroed memory. */
+  buffer(name: string, size: number): Area {
+    return this.#add({ name, size, text: name });
+  }
+
+  bytes(name: string, bytes: Uint8Array, text = name): Area {
+    return this.#add({ name, size: bytes.length, bytes, text });
+  }
+
+  /** The address of a C string. */
+  text(value: string): AreaPart {
+    let area = this.#texts.get(value);
+    if (!area) {
+      const bytes = Buffer.from(`${value}\0`, 'utf8');
+      area = this.#add({ name: 'text', size: bytes.length, bytes, text: JSON.stringify(value) });
+      this.#texts.set(value, area);
+    }
+    return address(area);
+  }
+
+  /** The address of a NULL-terminated vector of C strings. */
+  vector(name: string, values: readonly string[]): AreaPart {
+    const pointers = values.map((value, index) => ({ offset: index * 8, to: this.text(value) }));
+    const text = `[${values.map((value) => JSON.stringify(value)).join(', ')}]`;
+    return address(
+      this.#add({
+        name,
+        size: 8 * (values.length + 1),
+        bytes: Buffer.alloc(8 * (values.length + 1)),
+        pointers,
+        text,
+      }),
+    );
+  }
+
+  /** Memory that holds addresses: the parts at their offsets, everything else from `bytes`. */
+  linked(name: string, bytes: Uint8Array, pointers: readonly { offset: number; to: AreaPart }[]): Area {
+    return this.#add({ name, size: bytes.length, bytes, pointers, text: name });
+  }
+
+  label(name: string): Label {
+    return { kind: 'label', name };
+  }
+
+  /** The next step added is what the label leads to. */
+  place(label: Label): void {
+    if (label.at !== undefined) throw new Error(`Cannot place label ${label.name} twice`);
+    label.at = this.#steps.length;
+  }
+
+  /** From here on, steps that fail without a branch go to this handler. */
+  onFailure(handler: FailureHandler): void {
+    this.#failureHandlers.push(handler);
+  }
+
+  call(call: CallName, args: readonly Arg[], options: CallOptions = {}): void {
+    const errors = new Map<number, Target>();
+    let negative: Target = 'fail';
+    if (typeof options.errors === 'string' || options.errors?.kind === 'label') {
+      negative = options.errors as Target;
+    } else if (options.errors) {
+      for (const [name, target] of Object.entries(options.errors as Readonly<Record<string, Target>>)) {
+        const errno = errnoNumber(name);
+        if (errno !== undefined) errors.set(errno, target);
+        else if (name === 'other') negative = target;
+        else throw new Error(`Cannot branch on ${name}: not an errno`);
+      }
+    }
+    this.#steps.push({
+      kind: 'call',
+      call,
+      args,
+      what: options.what ?? call,
+      ...(options.result ? { result: options.result } : {}),
+      errors,
+      negative,
+      zero: options.zero ?? 'next',
+      positive: options.positive ?? 'next',
+      failure: this.#failureHandlers.length - 1,
+    });
+  }
+
+  /** `result = (from & mask) - minus`, then one of three ways. Without a result only the branch counts. */
+  local(
+    from: Cell,
+    options: {
+      readonly mask?: bigint;
+      readonly minus?: number | bigint | Cell;
+      readonly result?: Cell;
+      readonly negative?: Target;
+      readonly zero?: Target;
+      readonly positive?: Target;
+    },
+  ): void {
+    const minus = options.minus ?? 0n;
+    this.#steps.push({
+      kind: 'local',
+      from,
+      mask: options.mask ?? -1n,
+      minus: typeof minus === 'number' ? BigInt(minus) : minus,
+      result: options.result ?? this.#scratch,
+      negative: options.negative ?? 'next',
+      zero: options.zero ?? 'next',
+      positive: options.positive ?? 'next',
+    });
+  }
+
+  set(cell: Cell, value: number | bigint): void {
+    this.local(cell, { mask: 0n, minus: -BigInt(value), result: cell });
+  }
+
+  copy(from: Cell, to: Cell): void {
+    this.local(from, { result: to });
+  }
+
+  goto(target: Label): void {
+    this.local(this.#scratch, { mask: 0n, negative: target, zero: target, positive: target });
+  }
+
+  build(): Program {
+    return { steps: this.#steps, areas: this.#areas, failureHandlers: this.#failureHandlers };
+  }
+
+  #add(area: Area): Area {
+    this.#areas.push(area);
+    return area;
+  }
+}
+
+export function address(area: Area, offset = 0): AreaPart {
+  return { kind: 'address', area, offset };
+}
+
+export function at(area: Area, offset: number): Cell {
+  return { kind: 'cell', area, offset };
+}

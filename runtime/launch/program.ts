@@ -1,0 +1,111 @@
+import type { CallName } from './system-calls.ts';
+
+/**
+ * # Launch programs
+ *
+ * A **program** is a list of steps: system calls, and local operations on the program's own memory. A step goes on
+ * to the next one, or where its three branches say: result negative (an errno), zero, positive. An **area** is a
+ * piece of the program's memory; a **cell** is eight bytes of an area that take a result and can be the argument
+ * of later steps. A step that fails without a branch for it writes the error record (its own index and the errno) to
+ * the record pipe and ends the process.
+ *
+ * A program is pure data. `encodeProgram` makes the ELF file of it, `explain` the text.
+ */
+export interface Program {
+  readonly steps: readonly Step[];
+  readonly areas: readonly Area[];
+  /** Where the steps of each failure handler begin; `Step.failure` is an index into it. */
+  readonly failureHandlers: readonly FailureHandler[];
+}
+
+export type Step = CallStep | LocalStep;
+
+export interface Branches {
+  readonly negative: Target;
+  readonly zero: Target;
+  readonly positive: Target;
+}
+
+export interface CallStep extends Branches {
+  readonly kind: 'call';
+  readonly call: CallName;
+  readonly args: readonly Arg[];
+  readonly what: string;
+  readonly result?: Cell;
+  /** Errnos that have a branch of their own, before `negative`. */
+  readonly errors: ReadonlyMap<number, Target>;
+  readonly failure: number;
+  /** Set by `injectFailure`: the call is not made and its result is this errno. */
+  readonly forcedErrno?: number;
+}
+
+/** `result = (from & mask) - minus` */
+export interface LocalStep extends Branches {
+  readonly kind: 'local';
+  readonly from: Cell;
+  readonly mask: bigint;
+  readonly minus: bigint | Cell;
+  readonly result: Cell;
+}
+
+export interface Label {
+  readonly kind: 'label';
+  readonly name: string;
+  /** Index of the step it stands before; set when it is placed. */
+  at?: number;
+}
+
+/** `fail`: write the error record and end. */
+export type Target = 'next' | 'fail' | Label;
+
+export interface FailureHandler {
+  readonly label: Label;
+  /** Take the index of the failed step and its negative errno. */
+  readonly index: Cell;
+  readonly errno: Cell;
+}
+
+/** Memory of the program. Without `bytes` it is zero (and takes no room in the file when it is large). */
+export interface Area {
+  readonly name: string;
+  readonly size: number;
+  readonly bytes?: Uint8Array;
+  /** Addresses stored in it: argument vectors, I/O vectors. */
+  readonly pointers?: readonly { readonly offset: number; readonly to: AreaPart }[];
+  /** For explain. */
+  readonly text: string;
+}
+
+/** The address of a place in an area. */
+export interface AreaPart {
+  readonly kind: 'address';
+  readonly area: Area;
+  readonly offset: number;
+}
+
+/** Eight bytes whose value at run time is meant. */
+export interface Cell {
+  readonly kind: 'cell';
+  readonly area: Area;
+  readonly offset: number;
+}
+
+/** A number with the words for it: `MS_BIND|MS_REC`. */
+export interface Named {
+  readonly kind: 'named';
+  readonly value: bigint;
+  readonly text: string;
+}
+
+export type Arg = number | bigint | Named | AreaPart | Cell;
+
+/** The same program, except that the step with this index (from 1, calls only) is not made and fails with `errno`. */
+export function injectFailure(program: Program, index: number, errno: number): Program {
+  let calls = 0;
+  const steps = program.steps.map((step) => {
+    if (step.kind !== 'call') return step;
+    calls += 1;
+    return calls === index ? { ...step, forcedErrno: errno } : step;
+  });
+  return { ...program, steps };
+}

@@ -1,0 +1,28 @@
+/** The descriptor of the record pipe in every launch program; everything above is closed first. */
+export const recordDescriptor = 3;
+export const recordSize = 16;
+
+/** First word of a record that is not an error; an error has the index of its step there. */
+export const recordTag = { pid: -1, ready: -2, alive: -3 } as const;
+
+/** Two 64-bit words: tag or step, and value. Written in one piece, so never torn. */
+export type StartRecord =
+  | { readonly kind: 'error'; readonly step: number; readonly errno: number }
+  /** The container's first process, numbered in the writer's pid namespace. */
+  | { readonly kind: 'pid'; readonly pid: number }
+  | { readonly kind: 'ready' }
+  /** Written right before execve, to see whether the daemon is still there. */
+  | { readonly kind: 'alive' };
+
+export function parseRecords(bytes: Buffer): readonly StartRecord[] {
+  const records: StartRecord[] = [];
+  for (let offset = 0; offset + recordSize <= bytes.length; offset += recordSize) {
+    const tag = Number(bytes.readBigInt64LE(offset));
+    const value = Number(bytes.readBigInt64LE(offset + 8));
+    if (tag > 0) records.push({ kind: 'error', step: tag, errno: -value });
+    else if (tag === recordTag.pid) records.push({ kind: 'pid', pid: value });
+    else if (tag === recordTag.ready) records.push({ kind: 'ready' });
+    else if (tag === recordTag.alive) records.push({ kind: 'alive' });
+  }
+  return records;
+}

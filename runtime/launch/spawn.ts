@@ -1,0 +1,132 @@
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, HullError } from '../base/errors.ts';
+import {
+  createExecutableMemfd,
+  createPipe,
+  sealMemfd,
+  spawnProcess,
+  tryWait,
+  type WaitStatus,
+} from '../sys/process.ts';
+import { encodeProgram } from './encode.ts';
+import { stepOf } from './explain.ts';
+import { LaunchError } from './launch-error.ts';
+import type { Program } from './program.ts';
+import { parseRecords, recordDescriptor, type StartRecord } from './records.ts';
+
+export interface StartedProgram {
+  readonly pid: number;
+  /** What the program wrote to its record pipe until nobody held it any more. */
+  readonly records: readonly StartRecord[];
+}
+
+/**
+ * Runs a launch program and waits until it let go of its record pipe. A program that wrote an error record, or ended
+ * without the record `wanted`, is reaped, and the error thrown.
+ */
+export async function startProgram(
+  program: Program,
+  options: {
+    readonly name: string;
+    readonly wanted: StartRecord['kind'];
+    readonly descriptors?: ReadonlyMap<number, number>;
+  },
+): Promise<StartedProgram> {
+  const pipe = createPipe();
+  const descriptors = new Map(options.descriptors ?? []);
+  descriptors.set(recordDescriptor, pipe.write);
+  let pid: number;
+  try {
+    pid = spawnImage(encodeProgram(program), options.name, descriptors);
+  } catch (error) {
+    closeSync(pipe.read);
+    throw error;
+  } finally {
+    closeSync(pipe.write);
+  }
+  const records = parseRecords(await readToEnd(pipe.read));
+  const failure = records.find((record) => record.kind === 'error');
+  if (!failure && records.some((record) => record.kind === options.wanted)) return { pid, records };
+  const status = await reap(pid);
+  if (failure) throw new LaunchError(stepOf(program, failure.step), failure.errno);
+  const how = status ? `exit code ${status.exitCode}` : 'already reaped';
+  throw new HullError(`Cannot start ${options.name}: its process ended without a word (${how})`, {
+    kind: 'internal',
+  });
+}
+
+/**
+ * Executes an ELF image from memory: a sealed memfd, which nothing that runs in a container can write to. Where
+ * `vm.memfd_noexec` forbids that, a nameless file on a file system that allows execution.
+ */
+function spawnImage(image: Buffer, name: string, descriptors: ReadonlyMap<number, number>): number {
+  const memfd = createExecutableMemfd(name);
+  if (memfd !== undefined) {
+    const fd = reopenForReading(memfd, () => {
+      writeSync(memfd, image);
+      sealMemfd(memfd);
+    });
+    return spawnDescriptor(fd, name, descriptors);
+  }
+  const tried: string[] = [];
+  for (const folder of ['/var/tmp', '/tmp', '/dev/shm']) {
+    try {
+      const file = openSync(folder, constants.O_RDWR | 0o20200000, 0o700);
+      return spawnDescriptor(
+        reopenForReading(file, () => writeSync(file, image)),
+        name,
+        descriptors,
+      );
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === undefined || !['EACCES', 'ENOENT', 'EOPNOTSUPP', 'EROFS', 'ENOSPC'].includes(code))
+        throw error;
+      tried.push(`${folder}: ${code}`);
+    }
+  }
+  throw new HullError(
+    `Cannot start ${name}: vm.memfd_noexec forbids executable memory files, and ${tried.join(', ')}`,
+    { kind: 'unsupported', hint: 'Set vm.memfd_noexec to 1 or 0, or mount /var/tmp without noexec.' },
+  );
+}
+
+/** Written, then opened again without write access: a file open for writing cannot be executed (ETXTBSY). */
+function reopenForReading(fd: number, write: () => void): number {
+  try {
+    write();
+    return openSync(`/proc/self/fd/${fd}`, constants.O_RDONLY);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function spawnDescriptor(fd: number, name: string, descriptors: ReadonlyMap<number, number>): number {
+  try {
+    return spawnProcess({ path: `/proc/${process.pid}/fd/${fd}`, argv: [name], descriptors });
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Everything that is written to a pipe until its last writer is gone. Takes the descriptor over. */
+async function readToEnd(fd: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of new Socket({ fd, readable: true, writable: false })) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+/**
+ * Waits until a child that is about to end has ended, and takes its status; undefined where it is not, or no longer, our
+ * child. Asks in short intervals: SIGCHLD is Node's, and the end of a process cannot be waited for by epoll before
+ * pidfds, which Node cannot take.
+ */
+export async function reap(pid: number): Promise<WaitStatus | undefined> {
+  for (let pause = 0.5; ; pause = Math.min(pause * 2, 50)) {
+    const status = tryWait(pid);
+    if (status === 'not-a-child') return undefined;
+    if (status !== 'running') return status;
+    await sleep(pause);
+  }
+}
