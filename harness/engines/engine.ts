@@ -1,3 +1,4 @@
+import type { StateFolder } from '../leaks/types.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 
 /**
@@ -13,19 +14,31 @@ import type { Ssh } from '../ssh/ssh.ts';
  */
 export interface Engine {
   readonly name: string;
-  install(ssh: Ssh, options: EngineInstallOptions): Promise<void>;
-  open(ssh: Ssh, options: EngineOpenOptions): EngineControl;
+  install(ssh: Ssh, options: EngineInstallOptions): Promise<EngineProgram>;
+  /** `ping` settles when the engine answers on its socket now: how it is reached is the caller's matter. */
+  open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl;
+}
+
+/** What `install` put on the host, as plain data: the worker of a cell opens the engine with it. */
+export interface EngineProgram {
+  readonly engine: string;
+  /** The file that runs as the daemon's process, as its /proc/<pid>/exe shows it. */
+  readonly executable: string;
+  /** First words of the daemon's command line in the guest. */
+  readonly argv: readonly string[];
+  readonly version: string;
 }
 
 export interface EngineInstallOptions {
-  /** Where bundles built on this machine are kept between runs. */
-  readonly cacheDir: string;
+  /** The host's Node. */
+  readonly node: string;
   readonly signal: AbortSignal;
   readonly progress: (message: string) => void;
 }
 
-export interface EngineOpenOptions {
-  readonly driver: { readonly name: string; readonly options: Readonly<Record<string, string>> };
+export interface EngineDriver {
+  readonly name: string;
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /** Everything here states the world: calling a verb twice is as good as once. Errors are SSH errors or EngineError. */
@@ -38,6 +51,8 @@ export interface EngineControl {
   readonly socket: string;
   /** The file in the guest that the daemon writes its log to. */
   readonly logFile: string;
+  /** The folders of the engine's state, for the leak detector. */
+  readonly stateFolders: readonly StateFolder[];
   /** Afterwards the daemon runs and has answered a ping. */
   start(options?: EngineStartOptions): Promise<void>;
   /** SIGTERM; afterwards the daemon is gone. Containers may live on (the engine's own choice). */
@@ -48,9 +63,10 @@ export interface EngineControl {
   isRunning(): Promise<boolean>;
   /** The daemon's process id in the guest; an EngineError where it does not run. */
   pid(): Promise<number>;
-  /** What the daemon logged since the scenario began (bounded to its last MiB). */
+  /** What the daemon logged since the last `markLog` (bounded to its last MiB). */
   log(): Promise<string>;
-  version(): Promise<string>;
+  /** From here on `log` answers only what is new. */
+  markLog(): void;
   /** Afterwards nothing of the engine is left: daemon, containers, mounts, devices, data root. The last resort of a reset. */
   wipe(): Promise<void>;
 }

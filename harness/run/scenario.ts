@@ -1,4 +1,9 @@
+import { inject, test } from 'vitest';
+import { activeRecorder } from './recorder.ts';
+import { runScenario } from './run-scenario.ts';
 import type { ScenarioContext } from './scenario-context.ts';
+import { slug } from './slug.ts';
+import { scenarioFile } from './worker-state.ts';
 
 export type { FoundLeak, ScenarioContext, ScenarioHost } from './scenario-context.ts';
 
@@ -22,12 +27,35 @@ export interface ScenarioOptions {
   readonly dependsOnDriver: boolean;
   /** Default 60 000, meant for emulated guests. Clean-up and leak check have their own time. */
   readonly timeoutMs?: number;
-  /** True: the engine is stopped, wiped and started afresh afterwards (the scenario damages its state on purpose). */
+  /** True: the engine is wiped and started afresh afterwards (the scenario damages its state on purpose). */
   readonly disruptive?: boolean;
 }
 
 export type ScenarioBody = (t: ScenarioContext) => Promise<void>;
 
-export function scenario(_title: string, _options: ScenarioOptions, _body: ScenarioBody): void {
-  throw new Error('not yet: the runner is being built');
+/**
+ * Declares a scenario. The same file is read twice: by the plan, without any host, where this only records the
+ * name; and by the worker of a cell, where it becomes a vitest test if the plan selected it.
+ */
+export function scenario(title: string, options: ScenarioOptions, body: ScenarioBody): void {
+  const recorder = activeRecorder();
+  if (recorder !== undefined) {
+    recorder.record(title, options);
+    return;
+  }
+
+  const { area } = scenarioFile();
+  const id = slug(title);
+  const cell = inject('cell');
+  if (!cell.scenarios.includes(`${area}/${id}`)) return;
+  for (let run = 1; run <= cell.repeat; run += 1) {
+    // The time limits are the scenario runner's own, which can abort and then await; vitest's is only a last resort.
+    const name = cell.repeat === 1 ? id : `${id} #${run}`;
+    test(name, { timeout: 0 }, async ({ task, skip }) => {
+      const record = await runScenario({ area, id, run, options, body, cell });
+      task.meta.record = record;
+      if (record.outcome === 'skip') skip(record.reason);
+      if (record.outcome !== 'pass') throw new Error(record.reason);
+    });
+  }
 }

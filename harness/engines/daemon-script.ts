@@ -1,0 +1,40 @@
+/**
+ * The daemon's life cycle in the guest, in POSIX sh because a spawn there costs some 100 ms: one SSH exec per verb.
+ * `$0` is the verb, `$1` the pid file, `$2` the daemon's executable.
+ *
+ *     start  dataRoot execRoot logFile argv…   stops the engine of another driver first; returns before the socket is up
+ *     end    signal delay seconds              afterwards the process is gone; status 3 where it lives on
+ *     pid                                      prints the pid, or nothing
+ */
+export const daemonScript = `
+file=$1 exe=$2; shift 2
+alive() { read -r p < "$1" && [ /proc/"$p"/exe -ef "$2" ]; } 2>/dev/null
+gone() { # pid, tenths of a second
+  n=0
+  while kill -0 "$1" 2>/dev/null; do
+    n=$((n + 1)); [ "$n" -le "$2" ] || return 1
+    sleep 0.1
+  done
+}
+case $0 in
+pid)
+  if alive "$file" "$exe"; then echo "$p"; fi ;;
+end)
+  alive "$file" "$exe" || exit 0
+  [ "$2" = 0 ] || sleep "$2"
+  kill -"$1" "$p" 2>/dev/null || exit 0
+  gone "$p" $(($3 * 10)) || { echo "process $p still runs $3 s after SIG$1" >&2; exit 3; } ;;
+start)
+  data=$1 exec=$2 log=$3; shift 3
+  mkdir -p "$data" "$exec" "\${file%/*}" "\${log%/*}"
+  for other in "\${file%/*}"/*.pid; do
+    [ "$other" != "$file" ] && read -r p < "$other" 2>/dev/null || continue
+    kill -TERM "$p" 2>/dev/null && { gone "$p" 100 || kill -KILL "$p"; }
+    rm -f "$other"
+  done
+  if alive "$file" "$exe"; then exit 0; fi
+  : >> "$log"
+  cd /
+  setsid -f sh -c 'echo $$ > "$0"; log=$1; shift; exec "$@" </dev/null >>"$log" 2>&1' "$file" "$log" "$@" </dev/null >/dev/null 2>&1 ;;
+esac
+`;

@@ -1,0 +1,56 @@
+import type { Ssh } from '../ssh/ssh.ts';
+import { type HullBundle, hullProgram } from './bundle-hull.ts';
+import { DaemonControl } from './daemon-control.ts';
+import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineProgram } from './engine.ts';
+
+const folder = '/opt/seatrial/hull';
+
+/** hull from this checkout. The bundle is made once per run (`bundle`), and uploaded where the host has not got it. */
+export class HullEngine implements Engine {
+  readonly name = 'hull';
+  readonly #bundle: () => Promise<HullBundle>;
+
+  constructor(bundle: () => Promise<HullBundle>) {
+    this.#bundle = bundle;
+  }
+
+  async install(ssh: Ssh, { node, progress, signal }: EngineInstallOptions): Promise<EngineProgram> {
+    const { hash, tar } = await this.#bundle();
+    const target = `${folder}/${hash}`;
+    const program = `${target}/${hullProgram}`;
+    const there = await ssh.run(['test', '-e', program], { signal });
+    if (there.exitCode !== 0) {
+      progress(`upload hull ${hash} (${(tar.length / 1024 / 1024).toFixed(1)} MiB)`);
+      const unpack = 'mkdir -p "$1.new" && tar -x -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"';
+      await ssh.ok(['sh', '-c', unpack, 'unpack', target], { input: tar, signal });
+    }
+    return { engine: this.name, executable: node, argv: [node, program, 'daemon'], version: hash };
+  }
+
+  open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl {
+    const dataRoot = `/var/lib/seatrial/hull/${driver.name}`;
+    const execRoot = `/run/seatrial/hull/${driver.name}`;
+    const socket = `/run/seatrial/hull-${driver.name}.sock`;
+    const storage = Object.entries(driver.options).flatMap(([key, value]) => [
+      '--storage-opt',
+      `${key}=${value}`,
+    ]);
+    const roots = ['--data-root', dataRoot, '--exec-root', execRoot, '-H', `unix://${socket}`];
+    return new DaemonControl(
+      ssh,
+      {
+        name: this.name,
+        driver: driver.name,
+        argv: [...program.argv, '-s', driver.name, ...storage, ...roots],
+        executable: program.executable,
+        dataRoot,
+        execRoot,
+        socket,
+        logFile: `/var/log/seatrial/hull-${driver.name}.log`,
+        stateFolders: [{ path: dataRoot }, { path: execRoot }],
+        startMs: 30_000,
+      },
+      ping,
+    );
+  }
+}

@@ -1,0 +1,112 @@
+import { createReadStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import type Docker from 'dockerode';
+import type { EngineControl } from '../engines/engine.ts';
+import { createEngine } from '../engines/engines.ts';
+import { ping } from '../engines/ping.ts';
+import { testImageReference } from '../images/test-image.ts';
+import { connectLeakDetector } from '../leaks/detector.ts';
+import type { LeakDetector } from '../leaks/types.ts';
+import { connectSsh } from '../ssh/connect.ts';
+import type { Ssh } from '../ssh/ssh.ts';
+import type { CellRun } from './cell-run.ts';
+import { DockerClient } from './docker-client.ts';
+
+const imageLoadMs = 60_000;
+const removeMs = 30_000;
+
+/**
+ * What a cell's scenarios share: one SSH connection, the engine, the forwarded API, the leak detector. It lives as long as
+ * the worker's process, which closes its connection by ending.
+ */
+export class CellSession {
+  readonly run: CellRun;
+  readonly ssh: Ssh;
+  readonly engine: EngineControl;
+  readonly client: DockerClient;
+  readonly leaks: LeakDetector;
+  /** Why the engine must be wiped before the next scenario. */
+  #spoiled: string | undefined;
+  #imageLoaded = false;
+
+  private constructor(
+    run: CellRun,
+    ssh: Ssh,
+    engine: EngineControl,
+    client: DockerClient,
+    leaks: LeakDetector,
+  ) {
+    this.run = run;
+    this.ssh = ssh;
+    this.engine = engine;
+    this.client = client;
+    this.leaks = leaks;
+  }
+
+  /** Connects. The engine is not started yet: its refusal to start belongs to a scenario's result. */
+  static async open(run: CellRun): Promise<CellSession> {
+    const ssh = await connectSsh(run.ssh);
+    const localSocket = `${run.socketDir}/api.sock`;
+    const engine = createEngine(run.cell.engine, '', run.facts.arch).open(
+      ssh,
+      run.program,
+      run.cell.driver,
+      () => ping(localSocket),
+    );
+    const [leaks] = await Promise.all([
+      connectLeakDetector(ssh, { stateFolders: engine.stateFolders, node: run.node }),
+      ssh.forwardUnix(engine.socket, localSocket),
+    ]);
+    return new CellSession(run, ssh, engine, new DockerClient(localSocket, ssh.lost), leaks);
+  }
+
+  get docker(): Docker {
+    return this.client.docker;
+  }
+
+  /** The next scenario finds a wiped engine. */
+  spoil(why: string): void {
+    this.#spoiled ??= why;
+  }
+
+  /** Afterwards the engine runs and has the test image. */
+  async prepare(): Promise<void> {
+    if (this.#spoiled !== undefined) {
+      await this.engine.wipe();
+      this.#spoiled = undefined;
+      this.#imageLoaded = false;
+    }
+    await this.ensureEngine();
+    if (this.#imageLoaded) return;
+    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(imageLoadMs)]));
+    const progress = await this.docker.loadImage(createReadStream(this.run.imageFile));
+    await finished(progress.resume());
+    await this.docker.getImage(testImageReference).inspect();
+    this.#imageLoaded = true;
+  }
+
+  async ensureEngine(): Promise<void> {
+    const answers = await ping(`${this.run.socketDir}/api.sock`).then(
+      () => true,
+      () => false,
+    );
+    if (!answers) await this.engine.start();
+  }
+
+  /** Afterwards the engine runs and has no containers. */
+  async removeContainers(): Promise<void> {
+    await this.ensureEngine();
+    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(removeMs)]));
+    const containers = await this.docker.listContainers({ all: true });
+    await Promise.all(
+      containers.map(({ Id }) =>
+        this.docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreGone),
+      ),
+    );
+  }
+}
+
+function ignoreGone(error: unknown): void {
+  if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return;
+  throw error;
+}
