@@ -1,0 +1,153 @@
+import { createLogUpdate } from 'log-update';
+import { compareResults } from '../compare.ts';
+import { problemsOf } from '../problems.ts';
+import { type JobId, jobOf, type Phase, type Result, type Results } from '../schema.ts';
+import { count, duration, firstLine, oneLine } from '../text.ts';
+import type { ReportPaths } from '../write.ts';
+import { finalView, problemLines } from './final-view.ts';
+import { liveFrame } from './live-view.ts';
+import { Progress } from './progress.ts';
+import { createStyle, label, type Style, wantsColor } from './style.ts';
+
+/** What a stream must offer; `process.stdout` does. */
+export interface TerminalStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+export interface TerminalOptions {
+  readonly stream: TerminalStream;
+  /** Milliseconds; `Date.now` unless told. */
+  readonly now?: () => number;
+  /** CI, NO_COLOR, FORCE_COLOR and TERM are looked at; `process.env` unless told. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly baseline?: Results;
+  /** Milliseconds between two frames. */
+  readonly refreshMs?: number;
+}
+
+/**
+ * The run on a terminal. Someone who watches sees a matrix that is redrawn in place; a log (no TTY, or CI is set) gets one line
+ * per event. Both end with the same final view. The order is: plan, any number of the others, finish; `stop` ends it early.
+ */
+export class TerminalReport {
+  readonly #stream: TerminalStream;
+  readonly #now: () => number;
+  readonly #style: Style;
+  readonly #progress: Progress;
+  readonly #baseline: Results | undefined;
+  readonly #live: ReturnType<typeof createLogUpdate> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: TerminalOptions) {
+    const env = options.env ?? process.env;
+    this.#stream = options.stream;
+    this.#now = options.now ?? Date.now;
+    this.#baseline = options.baseline;
+    this.#style = createStyle(wantsColor(env, options.stream.isTTY === true));
+    this.#progress = new Progress(this.#now());
+    const isWatched = options.stream.isTTY === true && !isCi(env) && env['TERM'] !== 'dumb';
+    if (!isWatched) return;
+    // log-update is typed for Node's streams; it uses no more of one than what TerminalStream names.
+    this.#live = createLogUpdate(options.stream as NodeJS.WritableStream);
+    this.#timer = setInterval(() => this.#draw(), options.refreshMs ?? 250);
+    this.#timer.unref();
+  }
+
+  plan(jobs: readonly JobId[]): void {
+    this.#progress.plan(jobs);
+    const hosts = count(new Set(jobs.map(({ host }) => host)).size, 'host');
+    const cells = count(new Set(jobs.map((job) => `${job.host}/${job.engine}/${job.driver}`)).size, 'cell');
+    this.#line('plan', `${count(jobs.length, 'job')} in ${cells} on ${hosts}`);
+  }
+
+  /** What the host does right now, until its next phase ends. */
+  hostProgress(host: string, message: string): void {
+    if (this.#progress.hostProgress(host, message, this.#now()))
+      this.#line('host', `${host}: ${oneLine(message)}`);
+  }
+
+  /** A phase of the host that has ended. */
+  hostPhase(host: string, phase: Phase): void {
+    this.#progress.hostPhase(host, phase);
+    this.#line('host', `${host}: ${phase.name} took ${duration(phase.durationMs)}`);
+  }
+
+  started(job: JobId): void {
+    this.#progress.started(job, this.#now());
+    this.#draw();
+  }
+
+  result(result: Result): void {
+    this.#progress.result(result);
+    const outcome = this.#style.outcome[result.outcome](label(result.outcome).padEnd(9));
+    const time = result.durationMs > 0 ? `  ${duration(result.durationMs)}` : '';
+    this.#line(outcome, `${jobOf(result)}${time}`);
+    if (result.outcome === 'pass') return;
+    if (this.#live) {
+      // Failures stay above the matrix at once; who watches need not wait for the end.
+      const [problem] = problemsOf([result]);
+      if (problem && result.outcome !== 'skip') {
+        this.#live.persist(problemLines(problem, undefined, this.#columns, this.#style).join('\n'));
+      }
+    } else if (result.reason) {
+      this.#stream.write(`${' '.repeat(21)}${firstLine(oneLine(result.reason))}\n`);
+    }
+  }
+
+  /** A line that stays, such as "kvm cannot boot a stock kernel: using tcg". */
+  note(text: string): void {
+    if (this.#live) this.#live.persist(oneLine(text));
+    else this.#line('note', oneLine(text));
+  }
+
+  finish(results: Results, paths?: ReportPaths): void {
+    this.#end();
+    const comparison = this.#baseline && compareResults(results, this.#baseline);
+    const input = { results, ...(paths && { paths }), ...(comparison && { comparison }) };
+    this.#stream.write(`\n${finalView(input, this.#columns, this.#style).join('\n')}\n`);
+  }
+
+  /** Leaves the terminal clean, with the last frame as it is. Afterwards nothing is drawn; calling it twice is fine. */
+  stop(): void {
+    this.#draw();
+    this.#end(false);
+  }
+
+  [Symbol.dispose](): void {
+    this.stop();
+  }
+
+  get #columns(): number {
+    return Math.max(40, this.#stream.columns ?? 80);
+  }
+
+  #draw(): void {
+    if (!this.#live || !this.#timer) return;
+    const size = { columns: this.#columns, rows: this.#stream.rows ?? 24 };
+    this.#live(liveFrame(this.#progress, this.#now(), size, this.#style));
+  }
+
+  #line(what: string, text: string): void {
+    if (this.#live) {
+      this.#draw();
+      return;
+    }
+    const elapsed = duration(this.#now() - this.#progress.startedAt).padStart(10);
+    this.#stream.write(`${elapsed} ${/^[a-z]+$/.test(what) ? what.padEnd(9) : what} ${text}\n`);
+  }
+
+  #end(clear = true): void {
+    if (!this.#timer) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    if (clear) this.#live?.clear();
+    this.#live?.done();
+  }
+}
+
+function isCi(env: Readonly<Record<string, string | undefined>>): boolean {
+  return env['CI'] !== undefined && env['CI'] !== '' && env['CI'] !== 'false' && env['CI'] !== '0';
+}
