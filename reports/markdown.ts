@@ -116,7 +116,7 @@ function details(problem: Problem, index: number, files: MarkdownOptions['files'
   const lines = [
     `<a id="${anchor(index)}"></a>`,
     '',
-    `<details><summary>${summary}: ${escapeHtml(firstLine(oneLine(problem.reason)))}</summary>`,
+    `<details><summary>${summary}: ${escapeHtml(firstLine(problem.reason))}</summary>`,
     '',
     ...preformatted(problem.reason),
     ...rows.map(([name, value]) => `- ${escapeMarkdown(name)}: ${value}`),
@@ -203,8 +203,5 @@ function escapeHtml(text: string): string {
 
 /** Character references are never markup in CommonMark; a new line would end a table row. */
 function escapeMarkdown(text: string): string {
-  return oneLine(text).replace(
-    /[&<>"'\\`*_{}[\]()#+!|~@$^]/g,
-    (character) => `&#${character.charCodeAt(0)};`,
-  );
+  return oneLine(text).replace(/[&<>\\`*_{}[\]#|~@$]/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { z } from 'zod';
 import { ReportError } from './errors.ts';
-import { type Result, Results } from './schema.ts';
+import { jobOf, type Result, Results } from './schema.ts';
 
 const shownProblems = 5;
 
@@ -42,7 +42,7 @@ export async function readResults(file: string): Promise<Results> {
 export function checkResults(value: unknown, doing: string): Results {
   const parsed = Results.safeParse(value);
   const problems = parsed.success
-    ? parsed.data.results.flatMap(incomplete)
+    ? [...parsed.data.results.flatMap(incomplete), ...repeated(parsed.data.results)]
     : parsed.error.issues.map((issue) => `${fieldName(issue.path)} ${sentence(issue, value)}`);
   if (parsed.success && problems.length === 0) return parsed.data;
   const more = problems.length - shownProblems;
@@ -69,6 +69,19 @@ function incomplete(result: Result, index: number): string[] {
     );
   }
   return problems;
+}
+
+/** One job, one result: attempts are counted inside of it. */
+function repeated(results: readonly Result[]): string[] {
+  const first = new Map<string, number>();
+  return results.flatMap((result, index) => {
+    const job = jobOf(result);
+    const earlier = first.get(job);
+    first.set(job, earlier ?? index);
+    return earlier === undefined
+      ? []
+      : [`results[${index}] is ${job} again, wanted it only as results[${earlier}]`];
+  });
 }
 
 function sentence(issue: z.core.$ZodIssue, root: unknown): string {

@@ -1,4 +1,4 @@
-import { cellOf, jobOf, type Outcome, type Result } from './schema.ts';
+import { cellOf, jobOf, type Outcome, type Result, scenarioOf } from './schema.ts';
 import { count } from './text.ts';
 
 /**
@@ -24,8 +24,7 @@ export function problemsOf(results: readonly Result[]): readonly Problem[] {
   const problems: Problem[] = [];
   for (const [first, ...rest] of groups.values()) {
     if (!first || first.outcome === 'pass') continue;
-    const title =
-      rest.length === 0 ? jobOf(first) : `${common([first, ...rest])}: ${count(rest.length + 1, 'scenario')}`;
+    const title = rest.length === 0 ? jobOf(first) : common([first, ...rest]);
     const reason = first.reason ?? 'no reason was given';
     problems.push({
       outcome: first.outcome,
@@ -58,11 +57,12 @@ function groupKey(result: Result): string {
 function common(results: readonly Result[]): string {
   const cells = new Set(results.map(cellOf));
   const [only] = cells;
-  if (cells.size === 1 && only !== undefined) return only;
+  if (cells.size === 1 && only !== undefined) return `${only}: ${count(results.length, 'scenario')}`;
+  const [scenario, ...others] = new Set(results.map(scenarioOf));
+  if (scenario !== undefined && others.length === 0) return `${scenario} in ${count(cells.size, 'cell')}`;
   const hosts = new Set(results.map(({ host }) => host));
   const drivers = new Set(results.map(({ engine, driver }) => `${engine}/${driver}`));
-  if (hosts.size > 1 && drivers.size === 1) return `${[...drivers].join('')} on ${count(hosts.size, 'host')}`;
-  return hosts.size === 1
-    ? [...hosts].join('')
-    : `${count(cells.size, 'cell')} on ${count(hosts.size, 'host')}`;
+  const where = hosts.size === 1 ? [...hosts].join('') : count(hosts.size, 'host');
+  const what = drivers.size === 1 ? [...drivers].join('') : count(cells.size, 'cell');
+  return `${what} on ${where}: ${count(results.length, 'scenario')}`;
 }

@@ -17,7 +17,7 @@ export function count(n: number, noun: string, plural = `${noun}s`): string {
 /** The first line that says something. */
 export function firstLine(text: string): string {
   return (
-    text
+    printable(text)
       .split('\n')
       .find((line) => line.trim() !== '')
       ?.trim() ?? ''

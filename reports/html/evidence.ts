@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { getSystemErrorMap } from 'node:util';
 import { type Change, type Comparison, changeText } from '../compare.ts';
 import type { Problem } from '../problems.ts';
@@ -33,7 +34,7 @@ function article(result: Result, { change, problem }: Context): Markup {
   const same = problem?.results.filter((other) => other !== result) ?? [];
   return html`<article id="${jobAnchor(result)}" tabindex="-1" aria-label="${jobOf(result)}">
 <header>${tag(result.outcome)}<div class="name"><h2>${scenarioOf(result)}</h2><p>${cellOf(result)}</p></div>
-<a class="close" href="#closed" aria-label="Close">✕</a></header>
+<nav>${problem && html`<button type="button" class="step" data-step="-1" aria-label="Previous problem" hidden>↑</button><button type="button" class="step" data-step="1" aria-label="Next problem" hidden>↓</button>`}<a class="close" href="#closed" aria-label="Close">✕</a></nav></header>
 <div class="body">
 ${result.reason !== undefined && html`<pre class="reason ${result.outcome}" data-text>${printable(result.reason)}</pre>`}
 <dl class="facts">
@@ -76,7 +77,7 @@ ${file('Mountinfo', evidence.mountinfo)}`;
 /** The text comes from the page's data when it is opened: one console may be the evidence of a hundred results. */
 function file(name: string, path: string | undefined): Markup | false {
   if (path === undefined) return false;
-  return html`<details class="file" data-file="${path}"><summary>${name} <a href="${`./${path.split('/').map(encodeURIComponent).join('/')}`}">${path}</a></summary><pre tabindex="0" aria-label="${name}"></pre></details>`;
+  return html`<details class="file" data-file="${path}"><summary>${name} <a href="${`./${path.split('/').map(encodeURIComponent).join('/')}`}" title="${path}">${basename(path)}</a></summary><pre tabindex="0" aria-label="${name}"></pre></details>`;
 }
 
 function section(title: string, content: Markup): Markup {

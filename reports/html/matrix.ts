@@ -1,7 +1,7 @@
 import { cellOf, type HostReport, jobOf, type Result, type Results, scenarioOf } from '../schema.ts';
 import { columnsOf } from '../terminal/matrix.ts';
 import { glyphs } from '../terminal/style.ts';
-import { duration, firstLine, oneLine } from '../text.ts';
+import { duration, firstLine } from '../text.ts';
 import { html, type Markup } from './html.ts';
 import { jobHref } from './parts.ts';
 
@@ -25,7 +25,7 @@ export function matrix(results: Results): Markup {
       const row = scenarioOf({ area, scenario });
       return html`<tr data-row><th scope="row" title="${row}">${scenario}</th>${columns.map(({ key }) => cell(byPlace.get(`${key}:${row}`), key, edge(key)))}</tr>`;
     });
-    return html`<tbody data-area><tr class="area"><th scope="rowgroup" colspan="${columns.length + 1}"><span>${area}</span></th></tr>${rows}</tbody>`;
+    return html`<tbody data-area><tr class="area"><th scope="rowgroup">${area}</th>${columns.map(({ key }) => html`<td class="${edge(key).trim()}" data-cell="${key}"></td>`)}</tr>${rows}</tbody>`;
   });
   return html`<section class="matrix" aria-labelledby="matrix-title">
 <h2 id="matrix-title">Matrix</h2>
@@ -43,7 +43,7 @@ ${body}
 function cell(result: Result | undefined, key: string, edge: string): Markup {
   if (!result) return html`<td class="unplanned${edge}" data-cell="${key}"></td>`;
   const time = duration(result.durationMs);
-  const why = result.reason ? `: ${firstLine(oneLine(result.reason))}` : '';
+  const why = result.reason ? `: ${firstLine(result.reason)}` : '';
   const title = `${result.outcome}${result.required ? '' : ' (not required)'}, ${time}${why}`;
   return html`<td class="${edge.trim()}" data-cell="${key}"><a class="cell ${result.outcome}${result.required ? '' : ' optional'}" href="${jobHref(result)}" data-job="${jobOf(result).toWellFormed()}" data-host="${result.host}" data-driver="${`${result.engine}/${result.driver}`}" data-outcome="${result.outcome}" title="${title}" aria-label="${`${result.outcome}, ${jobOf(result)}`}"><span class="glyph" aria-hidden="true">${glyphs[result.outcome]}</span><span class="word"> ${result.outcome}</span></a></td>`;
 }

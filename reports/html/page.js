@@ -103,8 +103,8 @@
     }
     article.focus({ preventScroll: true });
     elsewhere(article);
-    const first = one('details.file', article);
-    if (first && !one('details[open]', article)) first.open = true;
+    const log = one('details.file', article);
+    if (log) log.open = true;
   };
 
   /** Where else the scenario ran: whether the kernel or the driver is to blame is often seen here. */
@@ -171,7 +171,7 @@
   };
 
   search.hidden = false;
-  for (const button of all('.copy')) button.hidden = false;
+  for (const button of all('.copy, .step')) button.hidden = false;
   for (const input of [text, hostSelect, driverSelect]) input.addEventListener('input', filter);
   document.addEventListener(
     'toggle',
@@ -186,6 +186,7 @@
     }
     if (button?.matches('.clear')) clear();
     if (button?.matches('.copy')) copy(button);
+    if (button?.matches('.step')) step(Number(button.dataset.step));
     const link = event.target.closest('.matrix a.cell, .problems a, .changes a');
     if (link) opener = link;
   });

@@ -112,7 +112,7 @@ function problemList(problems: readonly Problem[]): Markup {
       holders?.length && count(holders.length, 'holder'),
     ];
     return html`<li data-jobs="${JSON.stringify(problem.results.map(jobAnchor))}"><a href="${jobHref(first)}">
-${tag(problem.outcome)}<span class="what"><b>${oneLine(problem.title)}</b> <span class="why">${firstLine(oneLine(problem.reason))}</span></span>
+${tag(problem.outcome)}<span class="what"><b>${oneLine(problem.title)}</b> <span class="why">${firstLine(problem.reason)}</span></span>
 <span class="marks">${!problem.required && html`<i>not required</i>`}${marks.map((mark) => mark && html`<i>${mark}</i>`)}</span></a></li>`;
   });
   const folded = items.slice(problemsShown);

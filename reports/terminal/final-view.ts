@@ -27,8 +27,9 @@ export function finalView(
   const dir = paths && join(paths.json, '..');
   const lines = [...scenarioMatrix(stateOfResults(results.results), columns, style), ''];
   for (const host of results.hosts) {
-    if (host.broken)
-      lines.push(...wrap(style.outcome.infra(`! ${host.name} broke (${host.broken.what})`), columns));
+    if (!host.broken) continue;
+    const text = `! ${host.name} broke (${host.broken.what}): ${oneLine(host.broken.message)}`;
+    lines.push(...wrap(text, columns).map(style.outcome.infra), '');
   }
   for (const problem of problemsOf(results.results))
     lines.push(...problemLines(problem, dir, columns, style), '');

@@ -13,13 +13,14 @@ export function pad(text: string, width: number): string {
 export function wrap(text: string, width: number): string[] {
   return text.split('\n').flatMap((paragraph) => {
     const lines: string[] = [];
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      if (line !== '' && [...line].length + 1 + [...word].length > width) {
+    const start = paragraph.length - paragraph.trimStart().length;
+    let line = paragraph.slice(0, start);
+    for (const word of paragraph.slice(start).split(' ')) {
+      if (line.trim() !== '' && [...line].length + 1 + [...word].length > width) {
         lines.push(line);
         line = word;
       } else {
-        line = line === '' ? word : `${line} ${word}`;
+        line = line.trim() === '' ? line + word : `${line} ${word}`;
       }
     }
     return [...lines, line];

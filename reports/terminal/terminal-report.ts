@@ -93,7 +93,7 @@ export class TerminalReport {
         this.#live.persist(problemLines(problem, undefined, this.#columns, this.#style).join('\n'));
       }
     } else if (result.reason) {
-      this.#stream.write(`${' '.repeat(21)}${firstLine(oneLine(result.reason))}\n`);
+      this.#stream.write(`${' '.repeat(21)}${firstLine(result.reason)}\n`);
     }
   }
 
