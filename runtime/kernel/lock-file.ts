@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { tryFlock } from '../sys/flock.ts';
 
@@ -65,5 +65,29 @@ export function lockOwner(path: string): string | undefined {
     return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
   } catch {
     return undefined;
+  }
+}
+
+/** Everybody who has a lock on the file by /proc/locks: `process 123 (hull)`, or `another process`. proc_locks(5) */
+export function lockHolders(path: string): string {
+  try {
+    const { ino } = statSync(path);
+    const pids = readFileSync('/proc/locks', 'utf8')
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+      // `1: FLOCK ADVISORY WRITE <pid> <major>:<minor>:<inode> 0 EOF`; a waiting one has `->` in second place.
+      .filter((words) => words[1] === 'FLOCK' && words[5]?.split(':')[2] === String(ino))
+      .map((words) => Number(words[4]));
+    return pids.map(describeProcess).join(', ') || 'another process';
+  } catch {
+    return 'another process';
+  }
+}
+
+function describeProcess(pid: number): string {
+  try {
+    return `process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`;
+  } catch {
+    return `process ${pid}`;
   }
 }

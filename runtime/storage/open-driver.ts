@@ -1,5 +1,10 @@
-import { HullError } from '../base/errors.ts';
-import type { StorageDriver } from './driver.ts';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HullError, ifExists } from '../base/errors.ts';
+import { openDevicemapper } from './devicemapper/devicemapper-driver.ts';
+import type { DriverOptions, StorageDriver } from './driver.ts';
+import { openOverlay } from './overlay/overlay-driver.ts';
+import { openVfs } from './vfs/vfs-driver.ts';
 
 export interface OpenDriverOptions {
   /** Lasting data; the driver uses `<dataRoot>/<driver name>`. */
@@ -12,9 +17,18 @@ export interface OpenDriverOptions {
 
 export interface OpenedDriver {
   readonly driver: StorageDriver;
-  /** One sentence for the log: `Storage driver overlay: the first of overlay, devicemapper, vfs that works here.` */
+  /** One sentence for the log: `Chose storage driver overlay: the first of overlay, devicemapper, vfs that works here.` */
   readonly why: string;
 }
+
+type Open = (options: DriverOptions) => Promise<StorageDriver>;
+
+/** In the order they are tried: the best first, the one that works everywhere last. */
+const drivers: ReadonlyMap<string, Open> = new Map<string, Open>([
+  ['overlay', openOverlay],
+  ['devicemapper', openDevicemapper],
+  ['vfs', openVfs],
+]);
 
 /**
  * The named driver, or the first that works here. Where the data root already has one driver's layers, that one
@@ -25,10 +39,62 @@ export async function openDriver(
   name: string | undefined,
   options: OpenDriverOptions,
 ): Promise<OpenedDriver> {
-  throw new HullError(
-    `Cannot open storage driver ${name ?? 'by itself'} in ${options.dataRoot}: not here yet`,
-    {
-      kind: 'unsupported',
-    },
-  );
+  if (name !== undefined) {
+    return { driver: await openNamed(name, options), why: `Storage driver ${name}: it was asked for.` };
+  }
+  const withData = await driversWithData(options.dataRoot);
+  const [only] = withData;
+  if (withData.length > 1) {
+    throw new HullError(
+      `Cannot choose a storage driver: ${JSON.stringify(options.dataRoot)} has layers of ${withData.join(' and ')}`,
+      { kind: 'conflict', hint: 'Name the one that is meant: --storage-driver.' },
+    );
+  }
+  if (only !== undefined) {
+    const why = `Chose storage driver ${only}: ${JSON.stringify(options.dataRoot)} has layers of it.`;
+    return { driver: await openNamed(only, options), why };
+  }
+  return firstThatWorks(options);
+}
+
+async function firstThatWorks(options: OpenDriverOptions): Promise<OpenedDriver> {
+  const refusals: string[] = [];
+  for (const name of drivers.keys()) {
+    try {
+      const driver = await openNamed(name, options);
+      const why = `Chose storage driver ${name}: the first of ${[...drivers.keys()].join(', ')} that works here.`;
+      return { driver, why: [why, ...refusals].join(' ') };
+    } catch (error) {
+      // An option is meant for one driver: the others refuse it, and are not what was wanted.
+      if (!(error instanceof HullError) || (error.kind !== 'unsupported' && error.kind !== 'invalid'))
+        throw error;
+      refusals.push(`${error.message}.`);
+    }
+  }
+  throw new HullError(`Cannot choose a storage driver: none works here. ${refusals.join(' ')}`, {
+    kind: 'unsupported',
+  });
+}
+
+async function openNamed(
+  name: string,
+  { dataRoot, execRoot, options }: OpenDriverOptions,
+): Promise<StorageDriver> {
+  const open = drivers.get(name);
+  if (!open) {
+    throw new HullError(
+      `Cannot open storage driver ${JSON.stringify(name)}: wanted one of ${[...drivers.keys()].join(', ')}`,
+      { kind: 'invalid' },
+    );
+  }
+  return open({ home: join(dataRoot, name), runDir: join(execRoot, name), options: options ?? new Map() });
+}
+
+async function driversWithData(dataRoot: string): Promise<readonly string[]> {
+  const found: string[] = [];
+  for (const name of drivers.keys()) {
+    const records = (await ifExists(readdir(join(dataRoot, name, 'records')))) ?? [];
+    if (records.some((file) => file.endsWith('.json'))) found.push(name);
+  }
+  return found;
 }

@@ -1,3 +1,5 @@
+import { joinErrors } from '../base/errors.ts';
+import { holdMounts } from '../launch/hold-mounts.ts';
 import type { LayerId, StorageDriver } from './driver.ts';
 
 /**
@@ -5,11 +7,28 @@ import type { LayerId, StorageDriver } from './driver.ts';
  * namespace, and everything is gone with this process too. `root` is `/proc/<pid>/cwd`: plain path calls below
  * it follow the layer's symbolic links into the *host*, so walk it without following links.
  * Kind `busy` where the layer is mounted elsewhere (a running container has it).
+ *
+ * @example
+ * await withRoot(driver, 'base', (root) => untar(stream, root));
  */
 export async function withRoot<T>(
   driver: StorageDriver,
   id: LayerId,
   use: (root: string) => Promise<T>,
 ): Promise<T> {
-  throw new Error(`Cannot open ${driver.name} layer ${id}: not here yet${use.length}`);
+  const { mounts, lockPath } = await driver.acquire(id);
+  let result: T;
+  try {
+    await using held = await holdMounts(mounts, { lockPath });
+    result = await use(held.path);
+  } catch (error) {
+    try {
+      await driver.release(id);
+    } catch (later) {
+      throw joinErrors(error, later);
+    }
+    throw error;
+  }
+  await driver.release(id);
+  return result;
 }

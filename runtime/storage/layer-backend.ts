@@ -1,0 +1,35 @@
+import type { HeldThing } from '../kernel/holders.ts';
+import type { MountSpec } from '../kernel/mount-spec.ts';
+import type { DriverCapabilities } from './driver.ts';
+import type { LayerRecord } from './layer-records.ts';
+
+/**
+ * What is special about one storage driver. `RecordedDriver` does what is the same for all: ids, records written
+ * first, turns, locks, parents and children, the busy checks, reconciling. Every method may find its work done.
+ */
+export interface LayerBackend {
+  readonly name: string;
+  readonly capabilities: DriverCapabilities;
+  /** The driver's name for a layer that is about to be made, and what else its record needs. */
+  newKey(id: string): Pick<LayerRecord, 'key' | 'transaction'>;
+  /** Makes the layer; an intent record is on the disk. */
+  make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
+  /** The record says `ready` now. */
+  made(layer: LayerRecord): Promise<void>;
+  /** Afterwards nothing of the layer is left, also of a half-made one. */
+  destroy(layer: LayerRecord): Promise<void>;
+  /** Mounts that show the layer; `chain` is the layer and its ancestors, topmost first. Makes devices. */
+  activate(chain: readonly [LayerRecord, ...LayerRecord[]]): Promise<readonly MountSpec[]>;
+  /** Afterwards nothing host-wide is held; false where somebody still uses it. */
+  deactivate(layer: LayerRecord): Promise<boolean>;
+  /** It stayed in use: have it go away by itself as soon as its users do, where the kernel can. Answers whether it will. */
+  deferDeactivation(layer: LayerRecord): Promise<boolean>;
+  /** What a leaked mount or an open file would hold. Undefined where the layer holds nothing now. */
+  heldThing(layer: LayerRecord): HeldThing | undefined;
+  /** Whether the kernel counts a user, be it one that no mount table shows. */
+  pinned(layer: LayerRecord): boolean;
+  status(): Promise<readonly (readonly [string, string])[]>;
+  /** Removes what no record describes; one sentence for each thing. */
+  sweep(records: readonly LayerRecord[]): Promise<readonly string[]>;
+  close(): Promise<void>;
+}

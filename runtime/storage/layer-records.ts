@@ -1,0 +1,110 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import type { LayerId } from './driver.ts';
+
+/** What lasts of a layer. It is on the disk before anything it describes is made. */
+export interface LayerRecord {
+  readonly version: 1;
+  readonly id: LayerId;
+  readonly parent?: LayerId;
+  /** `creating` and `removing` are intents: a start that finds one finishes the undoing. */
+  readonly state: 'creating' | 'ready' | 'removing';
+  /** The driver's own name for it: overlay's short folder, the thin device's number. */
+  readonly key: string;
+  /** Layers from the bottom of the chain, itself included: 1 without a parent. */
+  readonly depth: number;
+  /** devicemapper: the pool transaction that makes it. */
+  readonly transaction?: number;
+}
+
+/** The layer records of one driver: one file each, all of them in memory (the storage lock makes us the only writer). */
+export class LayerRecords {
+  readonly #folder: string;
+  readonly #records = new Map<LayerId, LayerRecord>();
+  /** Files that could not be read, as sentences; they were set aside. */
+  readonly damaged: readonly string[];
+
+  private constructor(folder: string, records: readonly LayerRecord[], damaged: readonly string[]) {
+    this.#folder = folder;
+    this.damaged = damaged;
+    for (const record of records) this.#records.set(record.id, record);
+  }
+
+  static async open(folder: string): Promise<LayerRecords> {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const records: LayerRecord[] = [];
+    const damaged: string[] = [];
+    for (const name of await readdir(folder)) {
+      const path = join(folder, name);
+      // Left by a write that a crash interrupted: the old content is still whole under its own name.
+      if (name.endsWith('.tmp')) await rm(path, { force: true });
+      if (!name.endsWith('.json')) continue;
+      const record = await readRecord(path);
+      if (record && `${record.id}.json` === name) {
+        records.push(record);
+        continue;
+      }
+      await rename(path, `${path}.damaged`);
+      damaged.push(`Set aside the damaged layer record ${JSON.stringify(path)}.`);
+    }
+    return new LayerRecords(folder, records, damaged);
+  }
+
+  get(id: LayerId): LayerRecord | undefined {
+    return this.#records.get(id);
+  }
+
+  all(): readonly LayerRecord[] {
+    return [...this.#records.values()];
+  }
+
+  children(id: LayerId): readonly LayerRecord[] {
+    return this.all().filter(({ parent }) => parent === id);
+  }
+
+  /** The layer and its ancestors, topmost first. */
+  chain(record: LayerRecord): readonly LayerRecord[] {
+    const parent = record.parent === undefined ? undefined : this.#records.get(record.parent);
+    return parent ? [record, ...this.chain(parent)] : [record];
+  }
+
+  /** Seen by the next call at once, on the disk when the promise is kept. */
+  async put(record: LayerRecord): Promise<void> {
+    this.#records.set(record.id, record);
+    await writeJsonAtomic(this.#path(record.id), record);
+  }
+
+  async delete(id: LayerId): Promise<void> {
+    await rm(this.#path(id), { force: true });
+    await syncFolder(this.#folder);
+    this.#records.delete(id);
+  }
+
+  #path(id: LayerId): string {
+    return join(this.#folder, `${id}.json`);
+  }
+}
+
+async function readRecord(path: string): Promise<LayerRecord | undefined> {
+  try {
+    const value = await readJson(path);
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is LayerRecord {
+  if (value === null || typeof value !== 'object') return false;
+  const fields = value as Partial<Record<keyof LayerRecord, unknown>>;
+  return (
+    fields.version === 1 &&
+    typeof fields.id === 'string' &&
+    (fields.parent === undefined || typeof fields.parent === 'string') &&
+    (fields.state === 'creating' || fields.state === 'ready' || fields.state === 'removing') &&
+    typeof fields.key === 'string' &&
+    typeof fields.depth === 'number' &&
+    (fields.transaction === undefined || typeof fields.transaction === 'number')
+  );
+}

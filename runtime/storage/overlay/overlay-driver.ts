@@ -1,0 +1,175 @@
+import { randomInt } from 'node:crypto';
+import { chmod, chown, lstat, mkdir, readdir, rename, utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ifExists } from '../../base/errors.ts';
+import type { HeldThing } from '../../kernel/holders.ts';
+import type { MountSpec } from '../../kernel/mount-spec.ts';
+import { getXattr, listXattrs, setXattr } from '../../sys/xattr.ts';
+import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
+import { rejectUnknownOptions } from '../driver-options.ts';
+import type { LayerBackend } from '../layer-backend.ts';
+import type { LayerRecord } from '../layer-records.ts';
+import { type DriverTimings, RecordedDriver } from '../recorded-driver.ts';
+import { removeTree } from '../remove-tree.ts';
+import { overlayKnobs } from './overlay-knobs.ts';
+import { requireOverlay } from './probe-overlay.ts';
+
+/**
+ * Layers as folders, joined by the kernel's overlay file system (Documentation/filesystems/overlayfs.rst).
+ *
+ *     <home>/l/<key>/diff    what the layer changed
+ *     <home>/l/<key>/work    the kernel's, on the same file system
+ *     <home>/removing/       layers on their way out
+ *
+ * Keys are eight letters: 250 layers of them fit into the one page that mount(2) takes as options.
+ */
+export async function openOverlay(options: DriverOptions, timings?: DriverTimings): Promise<StorageDriver> {
+  rejectUnknownOptions('overlay', options.options, []);
+  return RecordedDriver.open(
+    options,
+    async (records) => {
+      const backend = new OverlayBackend(options.home, records, await overlayKnobs());
+      await backend.prepare();
+      return backend;
+    },
+    timings,
+  );
+}
+
+const keyLetters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+const keyLength = 8;
+
+class OverlayBackend implements LayerBackend {
+  readonly name = 'overlay';
+  readonly capabilities: DriverCapabilities = Object.freeze({
+    copies: false,
+    maxDepth: 250,
+    hostWide: false,
+  });
+  readonly #home: string;
+  readonly #layers: string;
+  readonly #removing: string;
+  readonly #keys: Set<string>;
+  readonly #knobs: readonly string[];
+
+  constructor(home: string, records: readonly LayerRecord[], knobs: readonly string[]) {
+    this.#home = home;
+    this.#layers = join(home, 'l');
+    this.#removing = join(home, 'removing');
+    this.#keys = new Set(records.map(({ key }) => key));
+    this.#knobs = knobs;
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
+    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
+    await requireOverlay(this.#home);
+  }
+
+  newKey(): { readonly key: string } {
+    let key: string;
+    do {
+      key = Array.from({ length: keyLength }, () => keyLetters[randomInt(keyLetters.length)]).join('');
+    } while (this.#keys.has(key));
+    this.#keys.add(key);
+    return { key };
+  }
+
+  async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
+    const folder = join(this.#layers, layer.key);
+    await mkdir(folder, { mode: 0o700 });
+    await mkdir(join(folder, 'work'), { mode: 0o700 });
+    await mkdir(this.#diff(layer), { mode: 0o755 });
+    await chmod(this.#diff(layer), 0o755);
+    // The merged root is the upper one's, so a child takes its parent's owner, mode, attributes and times.
+    if (parent) await copyFolderAttributes(this.#diff(parent), this.#diff(layer));
+  }
+
+  async made(): Promise<void> {}
+
+  async destroy({ key }: LayerRecord): Promise<void> {
+    const goner = join(this.#removing, key);
+    await ifExists(rename(join(this.#layers, key), goner));
+    await removeTree(goner);
+    this.#keys.delete(key);
+  }
+
+  async activate([layer, ...ancestors]: readonly [LayerRecord, ...LayerRecord[]]): Promise<
+    readonly MountSpec[]
+  > {
+    if (ancestors.length === 0) {
+      // Nothing below it: the kernel wants at least one lower folder, and the tree is the folder itself.
+      return [{ type: 'bind', source: this.#diff(layer), target: '', options: [] }];
+    }
+    const options = [
+      `lowerdir=${ancestors.map(({ key }) => `${key}/diff`).join(':')}`,
+      upperOption(layer),
+      `workdir=${layer.key}/work`,
+      ...this.#knobs,
+    ];
+    return [{ type: 'overlay', source: 'overlay', target: '', options, cwd: this.#layers }];
+  }
+
+  async deactivate(): Promise<boolean> {
+    return true;
+  }
+
+  async deferDeactivation(): Promise<boolean> {
+    return false;
+  }
+
+  heldThing(layer: LayerRecord): HeldThing {
+    return layer.parent === undefined
+      ? { kind: 'folder', path: this.#diff(layer) }
+      : { kind: 'overlay', option: upperOption(layer) };
+  }
+
+  pinned(): boolean {
+    return false;
+  }
+
+  async status(): Promise<readonly (readonly [string, string])[]> {
+    return [
+      ['Layer Folder', this.#layers],
+      ['Mount Options', this.#knobs.join(',') || 'none'],
+    ];
+  }
+
+  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
+    const did: string[] = [];
+    for (const name of await readdir(this.#removing)) {
+      await removeTree(join(this.#removing, name));
+      did.push(`Finished removing ${join(this.#removing, name)}.`);
+    }
+    const known = new Set(records.map(({ key }) => key));
+    for (const name of await readdir(this.#layers)) {
+      if (known.has(name)) continue;
+      await removeTree(join(this.#layers, name));
+      did.push(`Removed ${join(this.#layers, name)}, which no layer record names.`);
+    }
+    return did;
+  }
+
+  async close(): Promise<void> {}
+
+  #diff({ key }: LayerRecord): string {
+    return join(this.#layers, key, 'diff');
+  }
+}
+
+function upperOption({ key }: LayerRecord): string {
+  return `upperdir=${key}/diff`;
+}
+
+async function copyFolderAttributes(from: string, to: string): Promise<void> {
+  const { uid, gid, mode, atime, mtime } = await lstat(from);
+  await chown(to, uid, gid);
+  await chmod(to, mode & 0o7777);
+  for (const name of listXattrs(from)) {
+    // The kernel's own notes about the parent's place in an overlay are no content.
+    if (name.startsWith('trusted.overlay.')) continue;
+    const value = getXattr(from, name);
+    if (value) setXattr(to, name, value);
+  }
+  await utimes(to, atime, mtime);
+}

@@ -1,0 +1,111 @@
+import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../base/command.ts';
+import { ifExists } from '../../base/errors.ts';
+import type { HeldThing } from '../../kernel/holders.ts';
+import type { MountSpec } from '../../kernel/mount-spec.ts';
+import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
+import { rejectUnknownOptions } from '../driver-options.ts';
+import type { LayerBackend } from '../layer-backend.ts';
+import type { LayerRecord } from '../layer-records.ts';
+import { type DriverTimings, RecordedDriver } from '../recorded-driver.ts';
+import { removeTree } from '../remove-tree.ts';
+
+/**
+ * Layers as whole copies: `<home>/layers/<id>`. Works on every file system; slow and large, except where the file system
+ * shares blocks (`cp --reflink`: btrfs, xfs).
+ */
+export async function openVfs(options: DriverOptions, timings?: DriverTimings): Promise<StorageDriver> {
+  rejectUnknownOptions('vfs', options.options, []);
+  return RecordedDriver.open(
+    options,
+    async () => {
+      const backend = new VfsBackend(options.home);
+      await backend.prepare();
+      return backend;
+    },
+    timings,
+  );
+}
+
+class VfsBackend implements LayerBackend {
+  readonly name = 'vfs';
+  readonly capabilities: DriverCapabilities = Object.freeze({ copies: true, hostWide: false });
+  readonly #layers: string;
+  readonly #removing: string;
+
+  constructor(home: string) {
+    this.#layers = join(home, 'layers');
+    this.#removing = join(home, 'removing');
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
+    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
+  }
+
+  newKey(id: string): { readonly key: string } {
+    return { key: id };
+  }
+
+  async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
+    const folder = this.#folder(layer);
+    await mkdir(folder, { mode: 0o755 });
+    await chmod(folder, 0o755);
+    // The dot copies the parent folder's own owner, mode and times as well.
+    if (parent) await run('cp', ['-a', '--reflink=auto', `${this.#folder(parent)}/.`, folder]);
+  }
+
+  async made(): Promise<void> {}
+
+  async destroy(layer: LayerRecord): Promise<void> {
+    const goner = join(this.#removing, layer.key);
+    await ifExists(rename(this.#folder(layer), goner));
+    await removeTree(goner);
+  }
+
+  async activate([layer]: readonly [LayerRecord, ...LayerRecord[]]): Promise<readonly MountSpec[]> {
+    return [{ type: 'bind', source: this.#folder(layer), target: '', options: [] }];
+  }
+
+  async deactivate(): Promise<boolean> {
+    return true;
+  }
+
+  async deferDeactivation(): Promise<boolean> {
+    return false;
+  }
+
+  heldThing(layer: LayerRecord): HeldThing {
+    return { kind: 'folder', path: this.#folder(layer) };
+  }
+
+  pinned(): boolean {
+    return false;
+  }
+
+  async status(): Promise<readonly (readonly [string, string])[]> {
+    return [['Layer Folder', this.#layers]];
+  }
+
+  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
+    const did: string[] = [];
+    for (const name of await readdir(this.#removing)) {
+      await removeTree(join(this.#removing, name));
+      did.push(`Finished removing ${join(this.#removing, name)}.`);
+    }
+    const known = new Set(records.map(({ key }) => key));
+    for (const name of await readdir(this.#layers)) {
+      if (known.has(name)) continue;
+      await removeTree(join(this.#layers, name));
+      did.push(`Removed ${join(this.#layers, name)}, which no layer record names.`);
+    }
+    return did;
+  }
+
+  async close(): Promise<void> {}
+
+  #folder({ key }: LayerRecord): string {
+    return join(this.#layers, key);
+  }
+}
