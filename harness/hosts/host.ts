@@ -1,5 +1,7 @@
 import type { Phase } from '../../reports/schema.ts';
-import type { Ssh } from '../ssh/ssh.ts';
+import type { Ssh, SshAddress } from '../ssh/ssh.ts';
+
+export type { SshAddress };
 
 /**
  * # Hosts
@@ -69,13 +71,6 @@ export interface HostFacts {
   readonly accelerator: string;
 }
 
-export interface SshAddress {
-  readonly host: string;
-  readonly port: number;
-  readonly username: string;
-  readonly privateKeyPath: string;
-}
-
 /** One entry of hosts.yaml, after validation. */
 export interface HostDefinition {
   readonly name: string;
@@ -93,7 +88,7 @@ export interface HostDefinition {
 }
 
 export interface EngineDefinition {
-  readonly name: 'hull';
+  readonly name: 'hull' | 'docker';
   readonly drivers: readonly DriverDefinition[];
 }
 
