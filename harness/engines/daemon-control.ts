@@ -17,6 +17,8 @@ export interface DaemonDefinition {
   readonly socket: string;
   readonly logFile: string;
   readonly stateFolders: readonly StateFolder[];
+  /** Name of the cgroup that all containers are below. */
+  readonly cgroup: string;
   /** How long a start may take. Emulated guests are slow. */
   readonly startMs: number;
 }
@@ -112,10 +114,9 @@ export class DaemonControl implements EngineControl {
 
   async wipe(): Promise<void> {
     await this.crash();
-    const { dataRoot, execRoot } = this.#daemon;
-    const result = await this.#ssh.run(['sh', '-c', wipeScript, 'wipe', dataRoot, execRoot], {
-      timeoutMs: 60_000,
-    });
+    const { dataRoot, execRoot, cgroup } = this.#daemon;
+    const argv = ['sh', '-c', wipeScript, 'wipe', dataRoot, execRoot, cgroup];
+    const result = await this.#ssh.run(argv, { timeoutMs: 60_000 });
     if (result.exitCode !== 0) {
       throw new EngineError(
         `Cannot wipe ${this.#title}: ${(result.stdout + result.stderr).trim().slice(-2000)}`,

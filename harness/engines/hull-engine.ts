@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Ssh } from '../ssh/ssh.ts';
 import { type HullBundle, hullProgram } from './bundle-hull.ts';
 import { DaemonControl } from './daemon-control.ts';
@@ -47,6 +48,7 @@ export class HullEngine implements Engine {
         execRoot,
         socket,
         logFile: `/var/log/seatrial/hull-${driver.name}.log`,
+        cgroup: `hull-${createHash('sha256').update(dataRoot).digest('hex').slice(0, 8)}`,
         stateFolders: [{ path: dataRoot }, { path: execRoot }],
         startMs: 30_000,
       },

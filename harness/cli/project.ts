@@ -1,0 +1,32 @@
+import { homedir } from 'node:os';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { HostDefinition } from '../hosts/host.ts';
+import type { Job } from '../matrix/cell.ts';
+import { loadHosts } from '../matrix/load-hosts.ts';
+import { plan, type Selection } from '../matrix/plan.ts';
+import { collectScenarios } from '../run/collect-scenarios.ts';
+import type { CollectedScenario } from '../run/recorder.ts';
+
+/** The checkout this program runs from. */
+export const projectDir = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
+
+/** Guests, templates and runs, outside of the tree: `$XDG_CACHE_HOME/seatrial`, by default below ~/.cache. */
+export function cacheDir(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'seatrial');
+}
+
+export interface Planned {
+  readonly hosts: readonly HostDefinition[];
+  readonly scenarios: readonly CollectedScenario[];
+  readonly jobs: readonly Job[];
+}
+
+/** hosts.yaml and the scenarios, planned. Throws HostsFileError and SelectionError, which are the user's to mend. */
+export async function planProject(selection: Selection): Promise<Planned> {
+  const file = join(projectDir, 'hosts.yaml');
+  const shown = relative(process.cwd(), file);
+  const hosts = await loadHosts(shown.startsWith('..') ? file : shown);
+  const scenarios = await collectScenarios(join(projectDir, 'scenarios'));
+  return { hosts, scenarios, jobs: plan(hosts, scenarios, selection) };
+}

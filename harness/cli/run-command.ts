@@ -1,0 +1,124 @@
+import { randomBytes } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { execa } from 'execa';
+import type { Results } from '../../reports/schema.ts';
+import { TerminalReport } from '../../reports/terminal/terminal-report.ts';
+import { verdict } from '../../reports/verdict.ts';
+import { writeReports } from '../../reports/write.ts';
+import { createProviders } from '../hosts/providers.ts';
+import { type Job, jobName } from '../matrix/cell.ts';
+import { ensureSystemPackages } from '../provision/system-packages.ts';
+import { runMatrix } from '../run/run-matrix.ts';
+import { interruptSignal } from './interrupt.ts';
+import { cacheDir, type Planned, planProject, projectDir } from './project.ts';
+import { createRunFolder, reapRuns } from './run-folder.ts';
+import { selectionOf, wholeNumber, withSelection } from './selection-options.ts';
+
+interface RunFlags {
+  readonly list?: true;
+  readonly retries: number;
+  readonly repeat: number;
+}
+
+/** `seatrial run`: boots the hosts, runs the plan, writes the report. */
+export function runCommand(): Command {
+  const command = new Command('run')
+    .description('Boots the hosts, runs the scenarios in every cell and writes reports/latest/.')
+    .option('--list', 'print the jobs and do nothing')
+    .option(
+      '--retries <n>',
+      'try a failed scenario again; one that then passes is flaky, never green',
+      wholeNumber(0),
+      0,
+    )
+    .option('--repeat <n>', 'run every scenario this often', wholeNumber(1), 1);
+  return withSelection(command).action(
+    async (patterns: string[], flags: RunFlags & Parameters<typeof selectionOf>[1]) => {
+      const planned = await planProject(selectionOf(patterns, flags));
+      if (flags.list) {
+        process.stdout.write(planned.jobs.map((job) => `${jobName(job)}\n`).join(''));
+        return;
+      }
+      process.exitCode = await run(planned, flags);
+    },
+  );
+}
+
+/** Answers the exit status: 0 green, 1 red, 130 or 143 interrupted. */
+async function run({ hosts, jobs, scenarios }: Planned, { retries, repeat }: RunFlags): Promise<number> {
+  const startedAt = new Date();
+  const started = performance.now();
+  const runId = `${startedAt.toISOString().replaceAll(/\D/g, '').slice(2, 14)}-${randomBytes(2).toString('hex')}`;
+  const reportDir = join(projectDir, 'reports/latest');
+  await rm(reportDir, { recursive: true, force: true });
+
+  using interrupted = interruptSignal();
+  using terminal = new TerminalReport({ stream: process.stdout });
+  const progress = (message: string) => terminal.note(message);
+  terminal.plan(jobs.map(jobId));
+
+  await ensureSystemPackages({ progress, signal: interrupted.signal });
+  const providers = createProviders();
+  for (const provider of providers.values()) {
+    for (const what of await provider.reap({ cacheDir: cacheDir(), progress }))
+      progress(`removed what a killed run left: ${what}`);
+  }
+  await reapRuns(cacheDir());
+
+  await using folder = await createRunFolder(cacheDir(), runId);
+  const end = await runMatrix({
+    projectDir,
+    cacheDir: cacheDir(),
+    runDir: folder.path,
+    runId,
+    reportDir,
+    hosts,
+    jobs,
+    scenarios,
+    provider: ({ name, provider }) => {
+      const found = providers.get(provider);
+      if (found === undefined)
+        throw new Error(`Cannot boot ${name}: no provider ${JSON.stringify(provider)}`);
+      return found;
+    },
+    retries,
+    repeat,
+    signal: interrupted.signal,
+    events: {
+      hostProgress: (host, message) => terminal.hostProgress(host, message),
+      hostPhase: (host, phase) => terminal.hostPhase(host, phase),
+      started: (job) => terminal.started(jobId(job)),
+      result: (result) => terminal.result(result),
+      note: progress,
+    },
+  });
+
+  const commit = await headCommit();
+  const results: Results = {
+    version: 1,
+    runId,
+    startedAt: startedAt.toISOString(),
+    durationMs: Math.round(performance.now() - started),
+    command: ['npm run scenarios --', ...process.argv.slice(process.argv[2] === 'run' ? 3 : 2)].join(' '),
+    ...(commit === undefined ? {} : { commit }),
+    hosts: [...end.hosts],
+    results: [...end.results],
+  };
+  const paths = await writeReports(results, reportDir);
+  terminal.finish(results, paths);
+  const { ok, counts } = verdict(results);
+  const failed = counts.fail + counts.flaky + counts.infra + counts.missing;
+  process.stdout.write(`${counts.pass} passed, ${failed} failed, ${counts.skip} skipped\n`);
+  return interrupted.exitStatus ?? (ok ? 0 : 1);
+}
+
+function jobId({ cell, area, scenario }: Job) {
+  return { host: cell.host, engine: cell.engine, driver: cell.driver.name, area, scenario };
+}
+
+async function headCommit(): Promise<string | undefined> {
+  const { failed, stdout } = await execa('git', ['rev-parse', 'HEAD'], { cwd: projectDir, reject: false });
+  return failed ? undefined : stdout;
+}

@@ -1,0 +1,45 @@
+import { type Command, InvalidArgumentError } from 'commander';
+import type { Selection } from '../matrix/plan.ts';
+
+interface SelectionFlags {
+  readonly hosts?: readonly string[];
+  readonly engines?: readonly string[];
+  readonly drivers?: readonly string[];
+  readonly text?: string;
+}
+
+/** The options that select jobs, the same for every command that plans. */
+export function withSelection(command: Command): Command {
+  return command
+    .argument('[jobs...]', 'host/engine/driver:area/scenario, or a beginning of it; * stands for any name')
+    .option('--hosts <names>', 'only these hosts, separated by commas', names)
+    .option('--engines <names>', 'only these engines; docker is there on demand, as a reference', names)
+    .option('--drivers <names>', 'only these storage drivers', names)
+    .option('-t, --text <text>', 'only scenarios with this in area/scenario; /…/ is a regular expression');
+}
+
+export function selectionOf(patterns: readonly string[], flags: SelectionFlags): Selection {
+  const { hosts, engines, drivers, text } = flags;
+  return {
+    ...(hosts === undefined ? {} : { hosts }),
+    ...(engines === undefined ? {} : { engines }),
+    ...(drivers === undefined ? {} : { drivers }),
+    ...(text === undefined ? {} : { text }),
+    ...(patterns.length === 0 ? {} : { patterns }),
+  };
+}
+
+function names(value: string): readonly string[] {
+  const list = value.split(',').map((name) => name.trim());
+  if (list.some((name) => name === '')) throw new InvalidArgumentError('Wanted names separated by commas.');
+  return list;
+}
+
+/** For options that count: a whole number of at least `least`. */
+export function wholeNumber(least: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (Number.isInteger(number) && number >= least) return number;
+    throw new InvalidArgumentError(`Wanted a whole number of at least ${least}.`);
+  };
+}
