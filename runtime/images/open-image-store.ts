@@ -1,14 +1,24 @@
+import { mkdir } from 'node:fs/promises';
 import type { StorageDriver } from '../storage/driver.ts';
+import { Blobs } from './blobs.ts';
+import { Catalogue } from './catalogue.ts';
 import type { ImageStore } from './image-store.ts';
+import { Layers } from './layers.ts';
+import { LayoutImageStore } from './layout-image-store.ts';
 
 export interface ImageStoreOptions {
-  /** `<data-root>/images`; made where absent. */
+  /** `<data-root>/images/<driver>`; made where absent. */
   readonly root: string;
   /** Image layers are unpacked into it. A store belongs to one driver: use one root per driver. */
   readonly driver: StorageDriver;
 }
 
 /** Opens (or makes) the store. Call `reconcile` once before anything else uses it. */
-export async function openImageStore(_options: ImageStoreOptions): Promise<ImageStore> {
-  throw new Error('Cannot open the image store: not written yet');
+export async function openImageStore({ root, driver }: ImageStoreOptions): Promise<ImageStore> {
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const blobs = new Blobs(root);
+  const layers = new Layers(root, driver);
+  const catalogue = new Catalogue(root, blobs);
+  await Promise.all([blobs.prepare(), layers.prepare(), catalogue.writeLayoutMark()]);
+  return new LayoutImageStore(blobs, layers, catalogue);
 }

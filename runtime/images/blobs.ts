@@ -1,0 +1,121 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
+import { Cleanup } from '../base/cleanup.ts';
+import { HullError, ifExists } from '../base/errors.ts';
+import { type Digest, DigestStream, digestOf, expectDigest, hexOf } from './digest.ts';
+
+/** Bytes on the disk that have no name yet: whoever wants them calls `Blobs.keep`. */
+export interface SpooledBlob {
+  readonly path: string;
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/** blobs/sha256 of an OCI image layout (image-spec image-layout.md). A blob is there whole, or not at all. */
+export class Blobs {
+  readonly #blobs: string;
+  readonly #spool: string;
+
+  constructor(root: string) {
+    this.#blobs = join(root, 'blobs', 'sha256');
+    this.#spool = join(root, 'spool');
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#blobs, { recursive: true, mode: 0o700 });
+    await mkdir(this.#spool, { recursive: true, mode: 0o700 });
+  }
+
+  path(digest: Digest): string {
+    return join(this.#blobs, hexOf(digest));
+  }
+
+  /** A folder for one load; it is gone with all that was not kept when the load ends. */
+  async openSpool(): Promise<Spool> {
+    const folder = join(this.#spool, randomBytes(8).toString('hex'));
+    await mkdir(folder, { mode: 0o700 });
+    return new Spool(folder);
+  }
+
+  /** Afterwards the blob is there; it takes the place of one that a damaged disk may have changed. */
+  async keep({ path, digest }: SpooledBlob): Promise<void> {
+    // Two images of one archive may share a blob: the second finds it kept.
+    if ((await ifExists(rename(path, this.path(digest)).then(() => true))) === undefined) {
+      await access(this.path(digest));
+    }
+    await syncFolder(this.#blobs);
+  }
+
+  async put(data: string): Promise<{ digest: Digest; size: number }> {
+    const digest = digestOf(data);
+    await writeFileAtomic(this.path(digest), data);
+    return { digest, size: Buffer.byteLength(data) };
+  }
+
+  /** A small blob, checked. Kinds `not-found`, `invalid`. */
+  async readText(digest: Digest): Promise<string> {
+    const data = await ifExists(readFile(this.path(digest)));
+    if (data === undefined) {
+      throw new HullError(`Cannot read blob ${digest}: found none, wanted it in ${this.#blobs}`, {
+        kind: 'not-found',
+      });
+    }
+    expectDigest(`blob ${this.path(digest)}`, digestOf(data), digest);
+    return data.toString('utf8');
+  }
+
+  stream(digest: Digest): AsyncIterable<Uint8Array> {
+    return createReadStream(this.path(digest), { highWaterMark: 256 * 1024 });
+  }
+
+  /** Removes all but these blobs, and what loads that never ended have left. Only while nothing is loaded. */
+  async sweep(wanted: ReadonlySet<Digest>): Promise<readonly string[]> {
+    const hexes = new Set([...wanted].map(hexOf));
+    const stray = (await readdir(this.#blobs)).filter((name) => !hexes.has(name));
+    for (const name of stray) await rm(join(this.#blobs, name), { force: true });
+    return stray;
+  }
+
+  async sweepSpool(): Promise<readonly string[]> {
+    const stray = await readdir(this.#spool);
+    for (const name of stray) await rm(join(this.#spool, name), { recursive: true, force: true });
+    return stray;
+  }
+}
+
+export class Spool implements AsyncDisposable {
+  readonly #folder: string;
+  #count = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Writes a stream to the disk, hashed on the way and flushed. */
+  async write(source: AsyncIterable<Uint8Array>): Promise<SpooledBlob> {
+    const path = join(this.#folder, String(this.#count++));
+    await using undo = new Cleanup();
+    undo.push(() => rm(path, { force: true }));
+    const hash = new DigestStream();
+    const file = await open(path, 'wx', 0o600);
+    try {
+      for await (const chunk of hash.through(source)) {
+        for (let done = 0; done < chunk.byteLength; ) {
+          done += (await file.write(chunk, done)).bytesWritten;
+        }
+      }
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    undo.commit();
+    return { path, ...hash.finish() };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson, writeJsonAtomic } from '../base/atomic-file.ts';
+import { ifExists } from '../base/errors.ts';
+import type { Blobs } from './blobs.ts';
+import type { Digest } from './digest.ts';
+import { type Descriptor, mediaTypes, parseConfig, parseIndex, parseManifest } from './documents.ts';
+import type { ImageConfig } from './image-store.ts';
+
+/** An image as index.json and its manifest have it. */
+export interface CatalogueEntry {
+  /** Of the config. */
+  readonly id: Digest;
+  readonly manifest: { readonly digest: Digest; readonly size: number };
+  readonly config: ImageConfig;
+  readonly layerBlobs: readonly Digest[];
+  readonly references: readonly string[];
+}
+
+const nameKey = 'org.opencontainers.image.ref.name';
+
+/** index.json of the layout: which images there are, and their names. Written as a whole, always last. */
+export class Catalogue {
+  readonly #root: string;
+  readonly #blobs: Blobs;
+  #entries: ReadonlyMap<Digest, CatalogueEntry> = new Map();
+
+  constructor(root: string, blobs: Blobs) {
+    this.#root = root;
+    this.#blobs = blobs;
+  }
+
+  get entries(): ReadonlyMap<Digest, CatalogueEntry> {
+    return this.#entries;
+  }
+
+  /** Reads the disk. An image whose documents are gone or damaged is left out, and named in the answer. */
+  async read(): Promise<readonly string[]> {
+    const path = join(this.#root, 'index.json');
+    const text = await ifExists(readFile(path, 'utf8'));
+    const problems: string[] = [];
+    const entries = new Map<Digest, CatalogueEntry>();
+    for (const descriptor of text === undefined ? [] : parseIndex(text, path).manifests) {
+      const name = descriptor.annotations?.[nameKey];
+      try {
+        const entry = await this.#load(descriptor);
+        const references = [...(entries.get(entry.id)?.references ?? []), ...(name ? [name] : [])];
+        entries.set(entry.id, { ...entry, references });
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        problems.push(`dropped image ${name ?? descriptor.digest}: ${reason}`);
+      }
+    }
+    this.#entries = entries;
+    if (problems.length > 0) await this.write(entries);
+    return problems;
+  }
+
+  /** Afterwards these are the images, on the disk and for readers. */
+  async write(entries: ReadonlyMap<Digest, CatalogueEntry>): Promise<void> {
+    const manifests = [...entries.values()].flatMap(({ manifest, references }) => {
+      const descriptor = { mediaType: mediaTypes.manifest, ...manifest };
+      if (references.length === 0) return [descriptor];
+      return references.map((name) => ({ ...descriptor, annotations: { [nameKey]: name } }));
+    });
+    await writeJsonAtomic(join(this.#root, 'index.json'), {
+      schemaVersion: 2,
+      mediaType: mediaTypes.index,
+      manifests,
+    });
+    this.#entries = entries;
+  }
+
+  async writeLayoutMark(): Promise<void> {
+    const path = join(this.#root, 'oci-layout');
+    if ((await readJson(path)) === undefined) await writeJsonAtomic(path, { imageLayoutVersion: '1.0.0' });
+  }
+
+  async #load({ digest, size }: Descriptor): Promise<Omit<CatalogueEntry, 'references'>> {
+    const manifest = parseManifest(await this.#blobs.readText(digest), `image manifest ${digest}`);
+    const id = manifest.config.digest;
+    return {
+      id,
+      manifest: { digest, size },
+      config: parseConfig(await this.#blobs.readText(id), `image config ${id}`),
+      layerBlobs: manifest.layers.map((layer) => layer.digest),
+    };
+  }
+}

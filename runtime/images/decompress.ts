@@ -1,0 +1,80 @@
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip, createZstdDecompress } from 'node:zlib';
+import { codeOf, HullError } from '../base/errors.ts';
+
+export type Compression = 'none' | 'gzip' | 'zstd';
+
+const known: readonly { readonly name: Compression | 'bzip2' | 'xz'; readonly starts: string }[] = [
+  { name: 'gzip', starts: '1f8b' },
+  { name: 'zstd', starts: '28b52ffd' },
+  { name: 'bzip2', starts: '425a68' },
+  { name: 'xz', starts: 'fd377a585a00' },
+];
+
+/**
+ * The plain bytes of a stream that may be compressed, told by its first bytes (gzip, zstd; plain otherwise).
+ * @throws HullError `unsupported` for bzip2 and xz; `invalid` for damaged data.
+ */
+export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  const first: Uint8Array[] = [];
+  for (let length = 0; length < 6; ) {
+    const next = await chunks.next();
+    if (next.done) break;
+    first.push(next.value);
+    length += next.value.byteLength;
+  }
+  const start = Buffer.concat(first);
+  const whole = rejoin(start, chunks);
+  const compression = compressionOf(start);
+  if (compression === 'none') yield* whole;
+  else yield* through(compression, whole);
+}
+
+/** @throws HullError `unsupported` for a compression that is known and not read. */
+export function compressionOf(start: Buffer): Compression {
+  const head = start.toString('hex', 0, 6);
+  // A zstd stream may start with frames to skip: 50–5f 2a 4d 18.
+  const name = /^5.2a4d18/.test(head) ? 'zstd' : known.find(({ starts }) => head.startsWith(starts))?.name;
+  if (name !== 'bzip2' && name !== 'xz') return name ?? 'none';
+  throw new HullError(`Cannot decompress the archive: found ${name}, wanted gzip, zstd or no compression`, {
+    kind: 'unsupported',
+  });
+}
+
+async function* rejoin(start: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    if (start.byteLength > 0) yield start;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+async function* through(
+  compression: 'gzip' | 'zstd',
+  source: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  const options = { chunkSize: 128 * 1024 };
+  const decoder = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  const input = pipeline(Readable.from(source, { objectMode: false }), decoder);
+  // The decoder's own failure comes out of the loop below; this keeps it from being "unhandled" as well.
+  input.catch(() => undefined);
+  try {
+    yield* decoder;
+    await input;
+  } catch (error) {
+    const code = codeOf(error) ?? '';
+    if (!/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) throw error;
+    throw new HullError(
+      `Cannot decompress the archive: found damaged ${compression} data (${code}), wanted it whole`,
+      {
+        kind: 'invalid',
+        cause: error,
+      },
+    );
+  } finally {
+    decoder.destroy();
+  }
+}

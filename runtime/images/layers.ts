@@ -1,0 +1,157 @@
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readJson, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { HullError, joinErrors } from '../base/errors.ts';
+import type { LayerId, StorageDriver } from '../storage/driver.ts';
+import { withRoot } from '../storage/with-root.ts';
+import { syncFileSystem } from '../sys/raw-path.ts';
+import { decompress } from './decompress.ts';
+import { type Digest, DigestStream, expectDigest, hexOf } from './digest.ts';
+import { untar } from './untar.ts';
+
+const recordSchema = z.object({
+  chainId: z.string(),
+  diffId: z.string(),
+  parent: z.string().optional(),
+  /** Only a `complete` layer is ever used; any other is removed, by whoever meets it. */
+  state: z.enum(['unpacking', 'complete', 'removing']),
+  /** Content bytes. */
+  size: z.int().nonnegative(),
+});
+type LayerRecord = z.infer<typeof recordSchema>;
+
+export interface LayerToUnpack {
+  readonly chainId: Digest;
+  readonly diffId: Digest;
+  readonly parent: Digest | undefined;
+  /** The layer's tar, compressed or not. */
+  readonly blob: () => AsyncIterable<Uint8Array>;
+}
+
+/** Image layers in the storage driver, one for each chain id. The record is written before the layer is made and after it is whole. */
+export class Layers {
+  readonly #folder: string;
+  readonly #driver: StorageDriver;
+
+  constructor(root: string, driver: StorageDriver) {
+    this.#folder = join(root, 'layers');
+    this.#driver = driver;
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** The size of a whole layer; undefined where it is absent or not whole. */
+  async sizeOf(chainId: Digest): Promise<number | undefined> {
+    const record = await this.#read(chainId);
+    return record?.state === 'complete' ? record.size : undefined;
+  }
+
+  /** Afterwards the layer is there and whole, and its content is the one that `diffId` names; or it is absent. */
+  async unpack({ chainId, diffId, parent, blob }: LayerToUnpack): Promise<void> {
+    if ((await this.sizeOf(chainId)) !== undefined) return this.#verify(diffId, blob());
+    const record: LayerRecord = { chainId, diffId, state: 'unpacking', size: 0, ...(parent && { parent }) };
+    await this.#write(record);
+    const layer = layerIdOf(chainId);
+    try {
+      await this.#driver.remove(layer); // what an interrupted try has left
+      await this.#driver.create(layer, parent && layerIdOf(parent));
+      const size = await withRoot(this.#driver, layer, (root) => this.#fill(root, diffId, blob()));
+      await this.#write({ ...record, state: 'complete', size });
+    } catch (error) {
+      await this.remove(chainId).catch((later: unknown) => {
+        throw joinErrors(error, later);
+      });
+      throw error;
+    }
+  }
+
+  /** Afterwards the layer and its record are absent. Kind `busy` leaves both; the layer is no longer used. */
+  async remove(chainId: Digest): Promise<void> {
+    const record = await this.#read(chainId);
+    if (!record) return;
+    await this.#write({ ...record, state: 'removing' });
+    await this.#driver.remove(layerIdOf(chainId));
+    await rm(this.#path(chainId), { force: true });
+    await syncFolder(this.#folder);
+  }
+
+  /** Chain ids of all records, those without a child first: the order in which they can be removed. */
+  async childrenFirst(): Promise<readonly Digest[]> {
+    const records = await this.#all();
+    const byChain = new Map(records.map((record) => [record.chainId, record]));
+    const depth = (record: LayerRecord): number => {
+      const parent = record.parent === undefined ? undefined : byChain.get(record.parent);
+      return parent ? depth(parent) + 1 : 0;
+    };
+    return records.toSorted((a, b) => depth(b) - depth(a)).map(({ chainId }) => chainId);
+  }
+
+  /** Removes the records of layers that are not whole, or that the driver does not have. Says what it did. */
+  async reconcile(): Promise<readonly string[]> {
+    const present = new Set(await this.#driver.list());
+    const done: string[] = [];
+    for (const chainId of await this.childrenFirst()) {
+      const record = await this.#read(chainId);
+      if (!record || (record.state === 'complete' && present.has(layerIdOf(chainId)))) continue;
+      const reason = record.state === 'complete' ? 'gone from the storage driver' : `found ${record.state}`;
+      await this.remove(chainId);
+      done.push(`removed layer ${chainId}: ${reason}`);
+    }
+    return done;
+  }
+
+  async #fill(root: string, diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<number> {
+    const hash = new DigestStream();
+    const { bytes } = await untar(hash.through(decompress(blob)), root);
+    expectDigest('the layer', hash.finish().digest, diffId);
+    // The record that follows says "whole", and must not outlive a power cut that the files do not.
+    const folder = openSync(root, 'r');
+    try {
+      syncFileSystem(folder);
+    } finally {
+      closeSync(folder);
+    }
+    return bytes;
+  }
+
+  async #verify(diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<void> {
+    const hash = new DigestStream();
+    for await (const _ of hash.through(decompress(blob)));
+    expectDigest('the layer', hash.finish().digest, diffId);
+  }
+
+  #path(chainId: Digest): string {
+    return join(this.#folder, `${hexOf(chainId)}.json`);
+  }
+
+  async #read(chainId: Digest): Promise<LayerRecord | undefined> {
+    const path = this.#path(chainId);
+    const value = await readJson(path);
+    if (value === undefined) return undefined;
+    const record = recordSchema.safeParse(value);
+    if (record.success) return record.data;
+    throw new HullError(
+      `Cannot read layer record ${JSON.stringify(path)}: ${z.prettifyError(record.error)}`,
+      {
+        kind: 'invalid',
+      },
+    );
+  }
+
+  async #write(record: LayerRecord): Promise<void> {
+    await writeJsonAtomic(this.#path(record.chainId), record);
+  }
+
+  async #all(): Promise<readonly LayerRecord[]> {
+    const names = (await readdir(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
+    const records = await Promise.all(names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`)));
+    return records.filter((record) => record !== undefined);
+  }
+}
+
+/** The storage driver's name for an image layer; a container's own is its id. */
+export const layerIdOf = (chainId: Digest): LayerId => `image-${hexOf(chainId)}`;

@@ -1,0 +1,267 @@
+import type { Readable } from 'node:stream';
+import { HullError, joinErrors } from '../base/errors.ts';
+import type { Blobs, SpooledBlob } from './blobs.ts';
+import type { Catalogue, CatalogueEntry } from './catalogue.ts';
+import { compressionOf, decompress } from './decompress.ts';
+import { chainIds, type Digest } from './digest.ts';
+import { mediaTypes, parseConfig } from './documents.ts';
+import { findImage } from './find-image.ts';
+import type {
+  Image,
+  ImageConfigChanges,
+  ImageProgress,
+  ImageReference,
+  ImageRemoval,
+  ImageStore,
+} from './image-store.ts';
+import { type Layers, layerIdOf } from './layers.ts';
+import { planRemoval } from './plan-removal.ts';
+import { type ArchivedImage, architecture, readArchive } from './read-archive.ts';
+import { formatReference, parseReference } from './reference.ts';
+
+/** Puts together blobs, unpacked layers and the catalogue; every change runs alone, and writes the catalogue last. */
+export class LayoutImageStore implements ImageStore {
+  readonly #blobs: Blobs;
+  readonly #layers: Layers;
+  readonly #catalogue: Catalogue;
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue) {
+    this.#blobs = blobs;
+    this.#layers = layers;
+    this.#catalogue = catalogue;
+  }
+
+  async *load(archive: Readable): AsyncGenerator<ImageProgress, void, undefined> {
+    await using spool = await this.#blobs.openSpool();
+    yield { status: 'Reading the archive' };
+    for (const image of await readArchive(archive, spool)) {
+      const references = image.references.map((text) => formatReference(parseReference(text)));
+      yield { status: `Unpacking ${image.layers.length} layers`, id: image.configBlob.digest };
+      await this.#alone(() => this.#keep(image, references));
+      const names = references.length > 0 ? references : [image.configBlob.digest];
+      for (const name of names) {
+        yield { stream: `Loaded image${references.length > 0 ? '' : ' ID'}: ${name}\n` };
+      }
+    }
+  }
+
+  async import(
+    archive: Readable,
+    reference: ImageReference | undefined,
+    changes: ImageConfigChanges,
+  ): Promise<string> {
+    await using spool = await this.#blobs.openSpool();
+    const layer = await spool.write(decompress(archive));
+    const created = new Date().toISOString();
+    const config = JSON.stringify({
+      architecture: architecture(),
+      os: 'linux',
+      created,
+      config: changes,
+      rootfs: { type: 'layers', diff_ids: [layer.digest] },
+      history: [{ created, comment: 'imported from a root file system' }],
+    });
+    const configBlob = await spool.write(once(config));
+    const image = {
+      references: [],
+      config: parseConfig(config, 'the new config'),
+      configBlob,
+      layers: [layer],
+    };
+    await this.#alone(() => this.#keep(image, reference ? [checked(reference)] : []));
+    return configBlob.digest;
+  }
+
+  async list(): Promise<readonly Image[]> {
+    return Promise.all([...this.#catalogue.entries.values()].map((entry) => this.#image(entry)));
+  }
+
+  async get(nameOrId: string): Promise<Image> {
+    return this.#image(findImage(this.#catalogue.entries.values(), nameOrId).entry);
+  }
+
+  async tag(nameOrId: string, reference: ImageReference): Promise<void> {
+    const name = checked(reference);
+    await this.#alone(async () => {
+      const { entry } = findImage(this.#catalogue.entries.values(), nameOrId);
+      await this.#catalogue.write(withNames(this.#catalogue.entries, entry, [name]));
+    });
+  }
+
+  async remove(
+    nameOrId: string,
+    options: { readonly force: boolean; readonly usedBy: ReadonlyMap<string, readonly string[]> },
+  ): Promise<readonly ImageRemoval[]> {
+    return this.#alone(async () => {
+      const found = findImage(this.#catalogue.entries.values(), nameOrId);
+      const users = options.usedBy.get(found.entry.id) ?? [];
+      const { untagged, keep } = planRemoval(found, users, options.force);
+      const entries = new Map(this.#catalogue.entries);
+      const references = found.entry.references.filter((name) => !untagged.includes(name));
+      if (keep) entries.set(found.entry.id, { ...found.entry, references });
+      else entries.delete(found.entry.id);
+      await this.#catalogue.write(entries);
+      const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
+      if (keep) return removals;
+      const layers = await this.#sweepLayers();
+      await this.#sweepBlobs();
+      return [...removals, { deleted: found.entry.id }, ...layers.map((chainId) => ({ deleted: chainId }))];
+    });
+  }
+
+  async reconcile(): Promise<readonly string[]> {
+    return this.#alone(async () => {
+      const spooled = (await this.#blobs.sweepSpool()).map((name) => `removed unfinished load ${name}`);
+      const dropped = await this.#catalogue.read();
+      const halves = await this.#layers.reconcile();
+      const restored = await this.#restoreLayers();
+      const unused = (await this.#sweepLayers()).map((chainId) => `removed unused layer ${chainId}`);
+      const blobs = (await this.#sweepBlobs()).map((name) => `removed unused blob ${name}`);
+      return [...spooled, ...dropped, ...halves, ...restored, ...unused, ...blobs];
+    });
+  }
+
+  async #keep(image: ArchivedImage, references: readonly string[]): Promise<void> {
+    try {
+      for (const blob of [image.configBlob, ...image.layers]) await this.#blobs.keep(blob);
+      const entry = await this.#describe(image);
+      await this.#unpack(entry);
+      await this.#catalogue.write(withNames(this.#catalogue.entries, entry, references));
+    } catch (error) {
+      // Nothing names what this load has brought: it goes again.
+      try {
+        await this.#sweepLayers();
+        await this.#sweepBlobs();
+      } catch (later) {
+        throw joinErrors(error, later);
+      }
+      throw error;
+    }
+  }
+
+  async #describe({ config, configBlob, layers }: ArchivedImage): Promise<CatalogueEntry> {
+    const descriptors = await Promise.all(layers.map((layer) => this.#describeLayer(layer)));
+    const manifest = await this.#blobs.put(
+      JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.manifest,
+        config: { mediaType: mediaTypes.config, digest: configBlob.digest, size: configBlob.size },
+        layers: descriptors,
+      }),
+    );
+    const layerBlobs = layers.map(({ digest }) => digest);
+    return { id: configBlob.digest, manifest, config, layerBlobs, references: [] };
+  }
+
+  async #describeLayer({ digest, size }: SpooledBlob): Promise<object> {
+    const types = { none: mediaTypes.layer, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd };
+    for await (const chunk of this.#blobs.stream(digest)) {
+      return { mediaType: types[compressionOf(Buffer.from(chunk))], digest, size };
+    }
+    return { mediaType: mediaTypes.layer, digest, size };
+  }
+
+  async #unpack({ config, layerBlobs }: CatalogueEntry): Promise<void> {
+    const diffIds = config.rootfs.diff_ids;
+    const chain = chainIds(diffIds);
+    for (const [index, chainId] of chain.entries()) {
+      const [diffId, blob] = [diffIds[index], layerBlobs[index]];
+      if (diffId === undefined || blob === undefined) {
+        throw new HullError(
+          `Cannot unpack layer ${index}: found ${layerBlobs.length} blobs, wanted ${chain.length}`,
+          {
+            kind: 'invalid',
+          },
+        );
+      }
+      await this.#layers.unpack({
+        chainId,
+        diffId,
+        parent: chain[index - 1],
+        blob: () => this.#blobs.stream(blob),
+      });
+    }
+  }
+
+  /** Layers that a crash, or somebody's rm, took from a whole image are unpacked again from its blobs. */
+  async #restoreLayers(): Promise<readonly string[]> {
+    const done: string[] = [];
+    for (const entry of this.#catalogue.entries.values()) {
+      const sizes = await Promise.all(
+        chainIds(entry.config.rootfs.diff_ids).map((id) => this.#layers.sizeOf(id)),
+      );
+      if (!sizes.includes(undefined)) continue;
+      try {
+        await this.#unpack(entry);
+        done.push(`unpacked image ${entry.id} again`);
+      } catch (error) {
+        const entries = new Map(this.#catalogue.entries);
+        entries.delete(entry.id);
+        await this.#catalogue.write(entries);
+        done.push(`dropped image ${entry.id}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    return done;
+  }
+
+  async #sweepLayers(): Promise<readonly Digest[]> {
+    const wanted = new Set(
+      [...this.#catalogue.entries.values()].flatMap(({ config }) => chainIds(config.rootfs.diff_ids)),
+    );
+    const stray = (await this.#layers.childrenFirst()).filter((chainId) => !wanted.has(chainId));
+    for (const chainId of stray) await this.#layers.remove(chainId);
+    return stray;
+  }
+
+  async #sweepBlobs(): Promise<readonly string[]> {
+    const entries = [...this.#catalogue.entries.values()];
+    return this.#blobs.sweep(
+      new Set(entries.flatMap(({ id, manifest, layerBlobs }) => [id, manifest.digest, ...layerBlobs])),
+    );
+  }
+
+  async #image({ id, config, references }: CatalogueEntry): Promise<Image> {
+    const chain = chainIds(config.rootfs.diff_ids);
+    const sizes = await Promise.all(chain.map((chainId) => this.#layers.sizeOf(chainId)));
+    const top = chain.at(-1);
+    return {
+      id,
+      tags: references,
+      config,
+      size: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
+      createdAt: config.created ?? '0001-01-01T00:00:00Z',
+      topLayer: top && layerIdOf(top),
+    };
+  }
+
+  /** Changes run one after the other; a reader sees the catalogue before or after one. */
+  async #alone<T>(action: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(action, action);
+    this.#last = mine.catch(() => undefined);
+    return mine;
+  }
+}
+
+/** The images with `entry` among them under further names; a name leaves the image that had it. */
+function withNames(
+  entries: ReadonlyMap<Digest, CatalogueEntry>,
+  entry: CatalogueEntry,
+  names: readonly string[],
+): ReadonlyMap<Digest, CatalogueEntry> {
+  const next = new Map(
+    [...entries].map(([id, other]) => [
+      id,
+      { ...other, references: other.references.filter((name) => !names.includes(name)) },
+    ]),
+  );
+  const references = [...(next.get(entry.id)?.references ?? []), ...names];
+  return next.set(entry.id, { ...entry, references: [...new Set(references)] });
+}
+
+const checked = (reference: ImageReference): string =>
+  formatReference(parseReference(formatReference(reference)));
+
+async function* once(text: string): AsyncGenerator<Uint8Array> {
+  yield Buffer.from(text);
+}
