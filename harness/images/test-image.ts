@@ -6,6 +6,15 @@ import { pack } from 'tar-stream';
 /** Name of the image that scenarios start containers from. */
 export const testImageReference = 'seatrial/busybox:latest';
 
+export interface TestImageOptions {
+  /** Default `/bin/busybox`. */
+  readonly busyboxPath?: string;
+  /** Default `seatrial/busybox:latest`. */
+  readonly reference?: string;
+  /** Adds a fourth layer with a file `/ballast` of that many bytes, which makes it another image. */
+  readonly extraBytes?: number;
+}
+
 export interface TestImage {
   /** A docker-archive (manifest.json, config, one tar per layer), uncompressed: some 2.5 MB. */
   readonly archive: Uint8Array;
@@ -23,18 +32,24 @@ export interface TestImage {
  * 2. accounts (root, sailor 1000:1000), `/etc/obsolete`, `/var/cargo/{old,older}`, and a hard-linked pair `/etc/twin-a`, `/etc/twin-b`;
  * 3. a whiteout of `/etc/obsolete`, an opaque `/var/cargo` with `new` in it, and a changed `/etc/motd`.
  */
-export async function buildTestImage(busyboxPath = '/bin/busybox'): Promise<TestImage> {
+export async function buildTestImage({
+  busyboxPath = '/bin/busybox',
+  reference = testImageReference,
+  extraBytes,
+}: TestImageOptions = {}): Promise<TestImage> {
   const busybox = await readFile(busyboxPath);
   const applets = (await execa(busyboxPath, ['--list'])).stdout
     .split('\n')
     .filter((name) => name !== '' && name !== 'busybox' && name !== 'sh')
     .sort();
-  const layers = await Promise.all([base(busybox, applets), accounts(), changes()].map(tarOf));
+  const trees = [base(busybox, applets), accounts(), changes()];
+  if (extraBytes !== undefined) trees.push([file('ballast', Buffer.alloc(extraBytes, 'ballast '))]);
+  const layers = await Promise.all(trees.map(tarOf));
   const diffIds = layers.map((layer) => `sha256:${sha256(layer)}`);
   const config = JSON.stringify(imageConfig(diffIds));
   const configName = `${sha256(config)}.json`;
   const layerNames = diffIds.map((id) => `${id.slice('sha256:'.length)}/layer.tar`);
-  const manifest = [{ Config: configName, RepoTags: [testImageReference], Layers: layerNames }];
+  const manifest = [{ Config: configName, RepoTags: [reference], Layers: layerNames }];
   const archive = await tarOf([
     file(configName, config),
     ...layers.map((layer, index) => file(layerNames[index] ?? '', layer)),

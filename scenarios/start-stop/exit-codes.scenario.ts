@@ -1,0 +1,37 @@
+import { expect } from 'vitest';
+import { scenario } from '../../harness/run/scenario.ts';
+import { create, refusal, runToEnd, shell } from '../support/containers.ts';
+
+/** LC-02. */
+scenario('exit codes are those of the command', { dependsOnDriver: false }, async (t) => {
+  const codes = [0, 1, 42, 255];
+  const ended = await Promise.all(codes.map((code) => runToEnd(t, { command: shell(`exit ${code}`) })));
+  expect(ended.map(({ exitCode }) => exitCode)).toEqual(codes);
+  for (const { container, exitCode } of ended) {
+    const { State } = await container.inspect();
+    expect(State).toMatchObject({ Status: 'exited', Running: false, ExitCode: exitCode });
+  }
+});
+
+/** LC-02, LC-09: 127 where there is no such command, 126 where it cannot be executed, and nothing is left of the attempt. */
+scenario('a start that fails tells why and leaves nothing', { dependsOnDriver: true }, async (t) => {
+  const rows = [
+    { wish: { command: ['/no/such/command'] }, code: 127, says: /no such file|not found|ENOENT/i },
+    { wish: { command: ['/etc/passwd'] }, code: 126, says: /permission denied|EACCES/i },
+    {
+      wish: { command: ['true'], workingDir: '/etc/passwd' },
+      code: undefined,
+      says: /not a directory|ENOTDIR/i,
+    },
+  ];
+  for (const { wish, code, says } of rows) {
+    const container = await create(t, wish);
+    const { message } = await t.step(`start ${wish.command}`, () => refusal(container.start()));
+    expect(message).toMatch(says);
+    const { State } = await container.inspect();
+    expect(State).toMatchObject({ Running: false, Pid: 0 });
+    if (code !== undefined) expect(State.ExitCode).toBe(code);
+    await container.remove();
+  }
+  expect(await t.leaks()).toEqual([]);
+});

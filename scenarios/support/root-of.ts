@@ -1,0 +1,35 @@
+import type { ScenarioContext } from '../../harness/run/scenario.ts';
+
+/** What a running container's root file system is made of, as the kernel tells it. */
+export interface RootFacts {
+  /** `overlay`, `ext4`, `xfs`, … */
+  readonly type: string;
+  /** It is a file system by itself, which lives as long as somebody keeps a mount of it; not a folder of the data root's. */
+  readonly ownFileSystem: boolean;
+  /** The block device that is mounted as the root, of this container alone: `/dev/mapper/x`. */
+  readonly device: string | undefined;
+  /** The folder in the host that its changes are written to: overlay's upper folder, or the bound one. */
+  readonly folder: string | undefined;
+}
+
+/** Of the container with this first process. */
+export async function rootOf(t: ScenarioContext, pid: number): Promise<RootFacts> {
+  const script = `stat -c %d ${t.engine.dataRoot}; cat /proc/${pid}/mountinfo`;
+  const [dataDevice = '', ...lines] = (await t.host.ok(['sh', '-c', script])).trim().split('\n');
+  const roots = lines.map((line) => line.split(' ')).filter((fields) => fields[4] === '/');
+  // The last one covers what may have been mounted there before.
+  const fields = roots.at(-1) ?? [];
+  const [type = '', source = '', superOptions = ''] = fields.slice(fields.indexOf('-') + 1);
+  const ownFileSystem = fields[2] !== deviceNumber(Number(dataDevice));
+  const upper = superOptions.split(',').find((option) => option.startsWith('upperdir='));
+  const device = ownFileSystem && source.startsWith('/dev/') ? source : undefined;
+  const folder = upper?.slice('upperdir='.length) ?? (ownFileSystem ? undefined : fields[3]);
+  return { type, ownFileSystem, device, folder };
+}
+
+/** A 64-bit dev_t as mountinfo writes it, see makedev(3). */
+function deviceNumber(device: number): string {
+  const major = (device >> 8) & 0xfff;
+  const minor = (device & 0xff) | ((device >> 12) & 0xfff00);
+  return `${major}:${minor}`;
+}
