@@ -45,7 +45,11 @@ async function attempt(scenario: ScenarioRun, number: number): Promise<ScenarioR
   } catch (error) {
     return { outcome: 'infra', reason: `Cannot open the cell: ${text(error)}`, durationMs: 0 };
   }
-  const running = new RunningScenario(session, `${scenario.id}-${scenario.run}-${number}`);
+  const running = new RunningScenario(
+    session,
+    `${scenario.id}-${scenario.run}-${number}`,
+    scenario.options.allow,
+  );
   let before: Snapshot | undefined;
   try {
     session.engine.markLog();
@@ -103,7 +107,7 @@ async function restore(
     await session.removeContainers();
     if (before !== undefined) {
       running.step('look for leaks');
-      running.found(await session.leaks.diff(before));
+      running.found(await session.leaks.diff(before, { ignore: options.allow ?? [] }));
     }
   } catch (error) {
     running.fail(error);

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineControl } from '../engines/engine.ts';
 import { testImageReference } from '../images/test-image.ts';
-import type { Difference, Snapshot } from '../leaks/types.ts';
+import type { Allowance, Difference, Snapshot } from '../leaks/types.ts';
 import type { SshRunOptions } from '../ssh/ssh.ts';
 import type { CellSession } from './cell-session.ts';
 import { ScenarioSkip, WaitTimeout } from './errors.ts';
@@ -18,14 +18,16 @@ export class RunningScenario {
   failure: unknown;
   failedStep = '';
   readonly #name: string;
+  readonly #allow: readonly Allowance[];
   readonly #controller = new AbortController();
   readonly #deferred: (() => PromiseLike<unknown>)[] = [];
   readonly #started = performance.now();
 
   /** @param name unique in the cell; part of the names the scenario gives. */
-  constructor(session: CellSession, name: string) {
+  constructor(session: CellSession, name: string, allow: readonly Allowance[] = []) {
     this.session = session;
     this.#name = name;
+    this.#allow = allow;
     const signal = AbortSignal.any([this.#controller.signal, session.ssh.lost]);
     this.signal = signal;
     this.aborted = new Promise<never>((_, reject) => {
@@ -97,7 +99,7 @@ export class RunningScenario {
       holders: (lines) => this.holders.push(...lines),
       name: (prefix) => `${prefix}-${this.#name}`.slice(0, 120),
       defer: (undo) => this.#deferred.push(undo),
-      leaks: async () => (await session.leaks.diff(before)).map(toLeak),
+      leaks: async () => (await session.leaks.diff(before, { ignore: this.#allow })).map(toLeak),
     };
   }
 

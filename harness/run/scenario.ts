@@ -1,4 +1,5 @@
 import { inject, test } from 'vitest';
+import type { Allowance } from '../leaks/types.ts';
 import { activeRecorder } from './recorder.ts';
 import { runScenario } from './run-scenario.ts';
 import type { ScenarioContext } from './scenario-context.ts';
@@ -29,6 +30,8 @@ export interface ScenarioOptions {
   readonly timeoutMs?: number;
   /** True: the engine is wiped and started afresh afterwards (the scenario damages its state on purpose). */
   readonly disruptive?: boolean;
+  /** Differences that the scenario makes on purpose: `oom-kill` in the kernel's log. */
+  readonly allow?: readonly Allowance[];
 }
 
 export type ScenarioBody = (t: ScenarioContext) => Promise<void>;
