@@ -1,5 +1,5 @@
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
-import type { Area, Cell } from './program.ts';
+import type { Area, Arg, Cell, Target } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor, recordSize, recordTag } from './records.ts';
 
@@ -13,11 +13,12 @@ export function reportFailures(p: ProgramBuilder, name: string, before?: () => v
   const label = p.label(`${name} failed`);
   p.goto(over);
   p.place(label);
+  p.copy(p.lastResult, at(record, 8));
   before?.();
   writeRecord(p, record);
   p.call('exit_group', [1], { errors: 'next' });
   p.place(over);
-  p.onFailure({ label, index: at(record, 0), errno: at(record, 8) });
+  p.onFailure({ label, index: at(record, 0) });
 }
 
 function writeRecord(p: ProgramBuilder, record: Area): void {
@@ -36,8 +37,27 @@ export function report(p: ProgramBuilder, tag: keyof typeof recordTag, value?: C
   p.call('write', [recordDescriptor, address(record), recordSize], { what: `report to the daemon (${tag})` });
 }
 
+/**
+ * How every program begins: it keeps the descriptors below `first` and no other, has a name in process lists, and pins no
+ * folder of the daemon's.
+ */
+export function begin(p: ProgramBuilder, name: string, first: number): void {
+  closeFrom(p, first);
+  const setDescriptorFlags = named(2, 'F_SETFD');
+  p.call('fcntl', [recordDescriptor, setDescriptorFlags, named(1, 'FD_CLOEXEC')], {
+    what: 'mark the record pipe close-on-exec',
+  });
+  // The C library's posix_spawn leaves its two internal signals ignored.
+  for (const signal of [32, 33])
+    p.call('rt_sigaction', [signal, address(p.buffer('SIG_DFL', 32)), 0, 8], {
+      what: `reset signal ${signal}`,
+    });
+  p.call('prctl', [named(15, 'PR_SET_NAME'), p.text(name), 0, 0, 0], { what: 'take a name' });
+  p.call('chdir', [p.text('/')], { what: 'leave the working folder' });
+}
+
 /** Closes every descriptor from `first` on: Node may hand on some. close_range(2) is there since 5.9. */
-export function closeFrom(p: ProgramBuilder, first: number): void {
+function closeFrom(p: ProgramBuilder, first: number): void {
   const done = p.label('closed');
   const each = p.label('close each');
   const fd = p.cell('descriptor', first);
@@ -68,6 +88,30 @@ export function holdLock(p: ProgramBuilder, path: string): void {
     result: lock,
   });
   p.call('flock', [lock, named(6, 'LOCK_EX|LOCK_NB')], { what: `lock ${JSON.stringify(path)}` });
+}
+
+/** Writes a short text to a file below a folder descriptor (or AT_FDCWD): cgroup.procs, sysctls, oom_score_adj. */
+export function writeText(
+  p: ProgramBuilder,
+  folder: Arg,
+  path: string,
+  text: string,
+  options: { readonly what: string; readonly optional?: boolean },
+): void {
+  const fd = p.cell('file');
+  const done = p.label(`${path} written`);
+  const errors: Target = options.optional ? done : 'fail';
+  p.call('openat', [folder, p.text(path), flagsOf('O_', OPEN, ['WRONLY', 'CLOEXEC'])], {
+    what: options.what,
+    result: fd,
+    errors,
+  });
+  p.call('write', [fd, p.text(text), Buffer.byteLength(text)], {
+    what: options.what,
+    errors: options.optional ? 'next' : 'fail',
+  });
+  p.call('close', [fd]);
+  p.place(done);
 }
 
 /** Cells of a struct of 64-bit words. */

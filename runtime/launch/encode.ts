@@ -89,9 +89,9 @@ function place(areas: readonly Area[], start: number) {
  * an errno of its own becomes a chain of comparisons, kept apart at the end.
  */
 function lower(program: Program, arch: 'x64' | 'arm64') {
-  const scratch: Area = { name: 'scratch', size: 16, text: 'scratch' };
-  const lastResult: Cell = { kind: 'cell', area: scratch, offset: 0 };
-  const ignored: Cell = { kind: 'cell', area: scratch, offset: 8 };
+  const { lastResult } = program;
+  const scratch: Area = { name: 'comparison', size: 8, text: 'comparison' };
+  const ignored: Cell = { kind: 'cell', area: scratch, offset: 0 };
   const entries: Entry[] = [];
   const rare: Entry[] = [];
   const firstOfStep: Entry[] = [];
@@ -160,21 +160,23 @@ function lower(program: Program, arch: 'x64' | 'arm64') {
     return target;
   }
 
-  /** Stores the step's index and errno where the handler wants them. */
+  /** Stores the step's index and errno where the handler finds them. */
   function failure(step: Step, index: number): EntryTarget {
     if (step.kind !== 'call') throw new Error('Cannot encode: a local operation has no error of its own');
     const handler = program.failureHandlers[step.failure];
     if (!handler) throw new Error(`Cannot encode: ${step.what} may fail where no failure handler was set`);
-    const errno = copyEntry(step.result ?? lastResult, handler.errno);
-    errno.next = [handler.label, handler.label, handler.label];
     const number: Entry = {
       number: local,
       args: [pointer(handler.index), BigInt(-index), 0n],
       result: handler.index,
-      next: [errno, errno, errno],
+      next: [handler.label, handler.label, handler.label],
     };
-    rare.push(number, errno);
-    return number;
+    rare.push(number);
+    if (!step.result) return number;
+    const errno = copyEntry(step.result, lastResult);
+    errno.next = [number, number, number];
+    rare.push(errno);
+    return errno;
   }
 }
 

@@ -68,7 +68,7 @@ function maskedText(step: LocalStep): string {
 function constantText(minus: bigint, from: string): string {
   if (minus === 0n) return from ? '' : '0';
   if (minus < 0n) return from ? ` + ${-minus}` : String(-minus);
-  return ` - ${minus}`;
+  return from ? ` - ${minus}` : String(-minus);
 }
 
 function callWays(step: CallStep): string {

@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 import { createPipe } from '../sys/process.ts';
-import { closeFrom, dieWithParent, holdLock, report, reportFailures } from './common-steps.ts';
+import { begin, dieWithParent, holdLock, report, reportFailures } from './common-steps.ts';
 import { newMountNamespace, stagedRoot, stageRoot } from './mount-steps.ts';
 import type { Program } from './program.ts';
 import { address, ProgramBuilder } from './program-builder.ts';
@@ -66,7 +66,7 @@ export async function holdMounts(mounts: readonly MountSpec[], options: HoldOpti
 export function compileHolder(mounts: readonly MountSpec[], { lockPath }: HoldOptions = {}): Program {
   const p = new ProgramBuilder();
   reportFailures(p, 'holder');
-  closeFrom(p, recordDescriptor + 1);
+  begin(p, 'hull-hold', recordDescriptor + 1);
   dieWithParent(p);
   if (lockPath !== undefined) holdLock(p, lockPath);
   p.call('unshare', [newMountNamespace], { what: 'make a mount namespace' });

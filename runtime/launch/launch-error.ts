@@ -24,6 +24,6 @@ export class LaunchError extends Error {
   get exitCode(): 126 | 127 | 128 {
     if (this.step.syscall !== 'execve') return 128;
     if (this.code === 'ENOENT' || this.code === 'ENOTDIR') return 127;
-    return this.code === 'EACCES' ? 126 : 128;
+    return ['EACCES', 'EISDIR', 'ENOEXEC'].includes(this.code) ? 126 : 128;
   }
 }

@@ -26,7 +26,7 @@ export class ProgramBuilder {
   readonly #areas: Area[] = [];
   readonly #texts = new Map<string, Area>();
   readonly #failureHandlers: FailureHandler[] = [];
-  /** Takes the results nobody asked for. */
+  readonly lastResult = this.cell('last result');
   readonly #scratch = this.cell('scratch');
 
   /** An 8-byte variable. */
@@ -69,6 +69,11 @@ export class ProgramBuilder {
         text,
       }),
     );
+  }
+
+  /** A cell whose value is an address. */
+  pointer(name: string, to: AreaPart): Cell {
+    return at(this.linked(name, Buffer.alloc(8), [{ offset: 0, to }]), 0);
   }
 
   /** Memory that holds addresses: the parts at their offsets, everything else from `bytes`. */
@@ -156,7 +161,12 @@ export class ProgramBuilder {
   }
 
   build(): Program {
-    return { steps: this.#steps, areas: this.#areas, failureHandlers: this.#failureHandlers };
+    return {
+      steps: this.#steps,
+      areas: this.#areas,
+      lastResult: this.lastResult,
+      failureHandlers: this.#failureHandlers,
+    };
   }
 
   #add(area: Area): Area {

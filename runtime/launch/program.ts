@@ -14,6 +14,8 @@ import type { CallName } from './system-calls.ts';
 export interface Program {
   readonly steps: readonly Step[];
   readonly areas: readonly Area[];
+  /** Takes the results of calls that nobody asked for, and the errno of a failed step. */
+  readonly lastResult: Cell;
   /** Where the steps of each failure handler begin; `Step.failure` is an index into it. */
   readonly failureHandlers: readonly FailureHandler[];
 }
@@ -60,9 +62,8 @@ export type Target = 'next' | 'fail' | Label;
 
 export interface FailureHandler {
   readonly label: Label;
-  /** Take the index of the failed step and its negative errno. */
+  /** Takes the index of the failed step; its negative errno is in `lastResult`. */
   readonly index: Cell;
-  readonly errno: Cell;
 }
 
 /** Memory of the program. Without `bytes` it is zero (and takes no room in the file when it is large). */

@@ -5,6 +5,9 @@ export const recordSize = 16;
 /** First word of a record that is not an error; an error has the index of its step there. */
 export const recordTag = { pid: -1, ready: -2, alive: -3 } as const;
 
+/** Length of the text that follows a record with the tag `alive`, padded with zeros. */
+export const statSize = 512;
+
 /** Two 64-bit words: tag or step, and value. Written in one piece, so never torn. */
 export type StartRecord =
   | { readonly kind: 'error'; readonly step: number; readonly errno: number }
@@ -12,7 +15,7 @@ export type StartRecord =
   | { readonly kind: 'pid'; readonly pid: number }
   | { readonly kind: 'ready' }
   /** Written right before execve, to see whether the daemon is still there. */
-  | { readonly kind: 'alive' };
+  | { readonly kind: 'alive'; readonly startTicks: string };
 
 export function parseRecords(bytes: Buffer): readonly StartRecord[] {
   const records: StartRecord[] = [];
@@ -22,7 +25,16 @@ export function parseRecords(bytes: Buffer): readonly StartRecord[] {
     if (tag > 0) records.push({ kind: 'error', step: tag, errno: -value });
     else if (tag === recordTag.pid) records.push({ kind: 'pid', pid: value });
     else if (tag === recordTag.ready) records.push({ kind: 'ready' });
-    else if (tag === recordTag.alive) records.push({ kind: 'alive' });
+    else if (tag === recordTag.alive) {
+      const text = bytes.toString('latin1', offset + recordSize, offset + recordSize + value);
+      records.push({ kind: 'alive', startTicks: parseStartTicks(text) });
+      offset += statSize;
+    }
   }
   return records;
+}
+
+/** Field 22 of /proc/<pid>/stat (proc_pid_stat(5)); the name in field 2 may hold blanks and parentheses. */
+export function parseStartTicks(stat: string): string {
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
 }

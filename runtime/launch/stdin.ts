@@ -1,12 +1,32 @@
+import { constants, openSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
-import { HullError } from '../base/errors.ts';
+import { controlCloseStdin, runFiles } from './run-dir.ts';
 
-/** Opens the stdin of a running container that was launched with `openStdin`. Ending the stream does not close stdin for the container. */
+/**
+ * Opens the stdin of a running container that was launched with `openStdin`. Ending the stream does not close stdin for
+ * the container: see `closeStdin`. ENXIO or ENOENT (Node's own errors) where nobody reads any more.
+ */
 export function openStdin(runDir: string): Writable {
-  throw new HullError(`Cannot write to ${runDir}: launching is being built`, { kind: 'unsupported' });
+  const fd = openSync(runFiles(runDir).stdin, constants.O_WRONLY | constants.O_NONBLOCK);
+  return new Socket({ fd, readable: false, writable: true });
 }
 
-/** Tells the monitor to let go of stdin: the container sees end of file once the writers have closed. */
+/**
+ * Tells the monitor to let go of stdin: the container sees end of file once every stream of `openStdin` has been closed
+ * too. Nothing happens where the monitor is gone.
+ */
 export async function closeStdin(runDir: string): Promise<void> {
-  throw new HullError(`Cannot write to ${runDir}: launching is being built`, { kind: 'unsupported' });
+  const control = await open(runFiles(runDir).control, constants.O_WRONLY | constants.O_NONBLOCK).catch(
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENXIO' || error.code === 'ENOENT') return undefined;
+      throw error;
+    },
+  );
+  try {
+    await control?.write(controlCloseStdin);
+  } finally {
+    await control?.close();
+  }
 }

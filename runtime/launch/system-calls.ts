@@ -30,6 +30,7 @@ export const systemCalls = {
   ppoll: { x64: 271, arm64: 73 },
   signalfd4: { x64: 289, arm64: 74 },
   rt_sigprocmask: { x64: 14, arm64: 135 },
+  rt_sigaction: { x64: 13, arm64: 134 },
   wait4: { x64: 61, arm64: 260 },
   exit_group: { x64: 231, arm64: 94 },
   execve: { x64: 59, arm64: 221 },

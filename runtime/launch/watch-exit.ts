@@ -1,10 +1,66 @@
-import { HullError } from '../base/errors.ts';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import { codeOf, ifExists } from '../base/errors.ts';
+import { parseExitRecord } from './exit-record.ts';
+import { runFiles } from './run-dir.ts';
+import { reap } from './spawn.ts';
 import type { ExitRecord } from './types.ts';
 
 /**
  * Resolves when the container's monitor has left (and is reaped, where it is our child): the exit record, or `lost`
- * when there is none. Works for a monitor of an earlier daemon too; may be called any number of times.
+ * when there is none. Works for a monitor of an earlier daemon too; may be called any number of times. Rejects with the
+ * signal's reason when it aborts.
  */
-export async function watchExit(runDir: string, _signal?: AbortSignal): Promise<ExitRecord | 'lost'> {
-  throw new HullError(`Cannot watch ${runDir}: launching is being built`, { kind: 'unsupported' });
+export async function watchExit(runDir: string, signal?: AbortSignal): Promise<ExitRecord | 'lost'> {
+  await waitForMonitor(runDir, { ...(signal ? { signal } : {}) });
+  const bytes = await ifExists(readFile(runFiles(runDir).exit));
+  const found = bytes && parseExitRecord(bytes);
+  if (!found) return 'lost';
+  const { monitorPid, ...record } = found;
+  await reap(monitorPid);
+  return record;
+}
+
+/**
+ * Resolves when nobody holds the liveness FIFO any more; at once where there is none. In the background it does not
+ * keep Node alive.
+ */
+export async function waitForMonitor(
+  runDir: string,
+  { signal, background = false }: { readonly signal?: AbortSignal; readonly background?: boolean } = {},
+): Promise<void> {
+  signal?.throwIfAborted();
+  let fd: number;
+  try {
+    fd = openSync(runFiles(runDir).alive, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return;
+    throw error;
+  }
+  // A reader that comes after the last writer never sees the end by polling: 0 bytes mean gone, EAGAIN alive.
+  try {
+    if (readSync(fd, Buffer.alloc(1)) === 0) {
+      closeSync(fd);
+      return;
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'EAGAIN') {
+      closeSync(fd);
+      throw error;
+    }
+  }
+  const socket = new Socket({ fd, readable: true, writable: false });
+  if (background) socket.unref();
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener('abort', abort, { once: true });
+  socket.once('error', reject).once('close', () => resolve());
+  socket.resume();
+  try {
+    await promise;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    socket.destroy();
+  }
 }

@@ -1,0 +1,65 @@
+import { words } from './common-steps.ts';
+import { AT_FDCWD, flagsOf, named, OPEN, SIGCHLD } from './constants.ts';
+import { quote } from './mount-steps.ts';
+import { enterCgroups } from './process-steps.ts';
+import type { Cell, Label } from './program.ts';
+import { address, at, type ProgramBuilder } from './program-builder.ts';
+import type { CgroupEntry } from './types.ts';
+
+/**
+ * Clones a process straight into its cgroup. Afterwards the parent goes on at `parent`, with the child's pid in `pid`; the child
+ * goes on here, in the cgroups of both versions. clone3 with a cgroup is there since 5.7, and filters may hide it; then
+ * the child enters by itself.
+ */
+export function cloneInto(
+  p: ProgramBuilder,
+  cgroup: CgroupEntry,
+  flags: { readonly value: number; readonly text: string },
+  pid: Cell,
+  parent: Label,
+): void {
+  const entered = p.label('in its cgroup');
+  const what = 'make the process';
+  if (cgroup.v2Dir !== undefined) {
+    const folder = p.cell('cgroup');
+    p.call('openat', [AT_FDCWD, p.text(cgroup.v2Dir), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
+      what: `open cgroup ${quote(cgroup.v2Dir)}`,
+      result: folder,
+    });
+    const intoCgroup = 0x200000000n;
+    const text = [flags.text, 'CLONE_INTO_CGROUP'].filter(Boolean).join('|');
+    const args = words(p, `clone_args {flags: ${text}, exit_signal: SIGCHLD, cgroup: $cgroup}`, [
+      BigInt(flags.value) | intoCgroup,
+      0,
+      0,
+      0,
+      SIGCHLD,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+    ]);
+    p.copy(folder, at(args, 80));
+    p.call('clone3', [address(args), 88], {
+      what,
+      result: pid,
+      errors: 'next',
+      zero: entered,
+      positive: parent,
+    });
+  }
+  p.call(
+    'clone',
+    [named(flags.value | SIGCHLD, [flags.text, 'SIGCHLD'].filter(Boolean).join('|')), 0, 0, 0, 0],
+    {
+      what,
+      result: pid,
+      positive: parent,
+    },
+  );
+  if (cgroup.v2Dir !== undefined) enterCgroups(p, [`${cgroup.v2Dir}/cgroup.procs`]);
+  p.place(entered);
+  enterCgroups(p, cgroup.v1Procs);
+}

@@ -1,0 +1,217 @@
+import { HullError } from '../base/errors.ts';
+import type { Capabilities, Process } from '../base/oci.ts';
+import { capabilityNames, capabilityNumbers } from './capabilities.ts';
+import { dieWithParent, words } from './common-steps.ts';
+import { AT_FDCWD, flagsOf, named, OPEN, PRCTL } from './constants.ts';
+import { quote } from './mount-steps.ts';
+import type { Cell } from './program.ts';
+import { address, at, type ProgramBuilder } from './program-builder.ts';
+import { recordDescriptor, recordSize, recordTag, statSize } from './records.ts';
+
+/** RLIMIT_* of asm-generic/resource.h. */
+const rlimitNumbers: Readonly<Record<string, number>> = {
+  RLIMIT_CPU: 0,
+  RLIMIT_FSIZE: 1,
+  RLIMIT_DATA: 2,
+  RLIMIT_STACK: 3,
+  RLIMIT_CORE: 4,
+  RLIMIT_RSS: 5,
+  RLIMIT_NPROC: 6,
+  RLIMIT_NOFILE: 7,
+  RLIMIT_MEMLOCK: 8,
+  RLIMIT_AS: 9,
+  RLIMIT_LOCKS: 10,
+  RLIMIT_SIGPENDING: 11,
+  RLIMIT_MSGQUEUE: 12,
+  RLIMIT_NICE: 13,
+  RLIMIT_RTPRIO: 14,
+  RLIMIT_RTTIME: 15,
+};
+
+/** Reads our own line of /proc/self/stat: the daemon needs our start time even when we have ended before it can look. */
+export function readOwnStat(p: ProgramBuilder, procFolder: Cell): StatRecord {
+  const record = p.buffer('alive record', recordSize + statSize);
+  const fd = p.cell('stat');
+  p.set(at(record, 0), recordTag.alive);
+  p.call('openat', [procFolder, p.text('self/stat'), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
+    what: 'open /proc/self/stat',
+    result: fd,
+  });
+  p.call('read', [fd, address(record, recordSize), statSize], {
+    what: 'read /proc/self/stat',
+    result: at(record, 8),
+  });
+  p.call('close', [fd]);
+  return { record: address(record) };
+}
+
+interface StatRecord {
+  readonly record: ReturnType<typeof address>;
+}
+
+/** Resource limits. Node raises its soft NOFILE limit, so that one is always set: to the kernel's own default. */
+export function limitResources(p: ProgramBuilder, { rlimits = [] }: Process): void {
+  const wanted = rlimits.map(({ type, soft, hard }) => {
+    const number = rlimitNumbers[type];
+    if (number === undefined)
+      throw new HullError(
+        `Cannot set limit ${quote(type)}: found an unknown name, wanted one as "RLIMIT_NOFILE"`,
+        { kind: 'invalid' },
+      );
+    return { type, number, soft, hard };
+  });
+  if (!wanted.some(({ type }) => type === 'RLIMIT_NOFILE')) {
+    const limit = p.buffer('{soft: 1024, hard: as it is}', 16);
+    const noFile = named(7, 'RLIMIT_NOFILE');
+    p.call('prlimit64', [0, noFile, 0, address(limit)], { what: 'read RLIMIT_NOFILE' });
+    p.set(at(limit, 0), 1024);
+    p.call('prlimit64', [0, noFile, address(limit), 0], { what: 'set RLIMIT_NOFILE to 1024' });
+  }
+  for (const { type, number, soft, hard } of wanted) {
+    const limit = words(p, `{soft: ${soft}, hard: ${hard}}`, [limitValue(soft), limitValue(hard)]);
+    p.call('prlimit64', [0, named(number, type), address(limit), 0], {
+      what: `set ${type} to ${soft}:${hard}`,
+    });
+  }
+}
+
+/** OCI has -1 for unlimited, JSON numbers above 2^53 mean it too. */
+function limitValue(value: number): bigint {
+  return value < 0 || value > Number.MAX_SAFE_INTEGER ? 0xffffffffffffffffn : BigInt(value);
+}
+
+/**
+ * Becomes the user of the container. The order is LAUNCH's: bounding set, keepcaps, groups, gid, uid, capset, ambient
+ * set, PDEATHSIG (a change of user clears it), no_new_privs.
+ */
+export function becomeUser(p: ProgramBuilder, process: Process): void {
+  const { user, capabilities } = process;
+  if (capabilities) {
+    const bounding = capabilityNumbers(capabilities.bounding ?? []);
+    for (const [number, name] of capabilityNames.entries())
+      if (!bounding.has(number))
+        p.call('prctl', [named(PRCTL.CAPBSET_DROP, 'PR_CAPBSET_DROP'), named(number, name), 0, 0, 0], {
+          what: `drop ${name} from the bounding set`,
+          errors: { EINVAL: 'next' },
+        });
+    p.call('prctl', [named(PRCTL.SET_KEEPCAPS, 'PR_SET_KEEPCAPS'), 1, 0, 0, 0], {
+      what: 'keep capabilities',
+    });
+  }
+  const groups = user.additionalGids ?? [];
+  const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
+  for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
+  p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
+    what: `set the groups to [${groups.join(', ')}]`,
+  });
+  p.call('setresgid', [user.gid, user.gid, user.gid], { what: `become group ${user.gid}` });
+  p.call('setresuid', [user.uid, user.uid, user.uid], { what: `become user ${user.uid}` });
+  if (capabilities) setCapabilities(p, capabilities);
+  dieWithParent(p);
+  p.call('umask', [user.umask ?? 0o022]);
+  if (process.noNewPrivileges)
+    p.call('prctl', [named(PRCTL.SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS'), 1, 0, 0, 0], {
+      what: 'set no_new_privs',
+    });
+}
+
+function setCapabilities(p: ProgramBuilder, capabilities: Capabilities): void {
+  const sets = [capabilities.effective, capabilities.permitted, capabilities.inheritable].map((names) =>
+    [...capabilityNumbers(names ?? [])].reduce((mask, number) => mask | (1n << BigInt(number)), 0n),
+  );
+  // Two structs of three 32-bit words: the lower halves of effective, permitted and inheritable, then the upper ones.
+  const data = Buffer.alloc(24);
+  for (const [index, mask] of sets.entries()) {
+    data.writeUInt32LE(Number(mask & 0xffffffffn), index * 4);
+    data.writeUInt32LE(Number(mask >> 32n), 12 + index * 4);
+  }
+  const version3 = Buffer.alloc(8);
+  version3.writeUInt32LE(0x20080522);
+  p.call(
+    'capset',
+    [address(p.bytes('capability header', version3)), address(p.bytes('capabilities', data))],
+    {
+      what: 'set the capabilities',
+    },
+  );
+  const ambient = named(PRCTL.CAP_AMBIENT, 'PR_CAP_AMBIENT');
+  p.call('prctl', [ambient, named(4, 'PR_CAP_AMBIENT_CLEAR_ALL'), 0, 0, 0], {
+    what: 'clear the ambient set',
+  });
+  for (const number of capabilityNumbers(capabilities.ambient ?? [])) {
+    const name = capabilityNames[number] ?? '';
+    p.call('prctl', [ambient, named(2, 'PR_CAP_AMBIENT_RAISE'), named(number, name), 0, 0], {
+      what: `raise ${name} in the ambient set`,
+    });
+  }
+}
+
+/** Goes to the working folder, tells the daemon (EPIPE ends the start when it is gone), and becomes the command. */
+export function execute(p: ProgramBuilder, process: Process, stat: StatRecord): void {
+  const [command] = process.args;
+  if (command === undefined || command === '')
+    throw new HullError('Cannot start a container: found no command, wanted args[0]', { kind: 'invalid' });
+  const env = process.env ?? [];
+  const candidates = candidatesOf(command, env);
+  const argv = p.vector('argv', process.args);
+  const envp = p.vector('envp', env);
+  p.call('write', [recordDescriptor, stat.record, recordSize + statSize], {
+    what: 'tell the daemon of the start',
+  });
+  const noSignal = words(p, 'no signals', [0]);
+  p.call('rt_sigprocmask', [named(2, 'SIG_SETMASK'), address(noSignal), 0, 8], { what: 'unblock signals' });
+  const what = `run ${quote(command)}`;
+  const [first, ...others] = candidates;
+  if (first === undefined) throw new Error('candidatesOf answers at least one');
+  if (others.length === 0) {
+    p.call('execve', [p.text(first), argv, envp], { what });
+    return;
+  }
+  // As execvp(3): go on where there is no such file; one that may not be executed is remembered, and reported when
+  // no other is found.
+  const found = p.pointer('best candidate', p.text(first));
+  for (const [index, candidate] of candidates.entries()) {
+    const next = p.label(`candidate ${index + 2}`);
+    const denied = p.label(`${candidate} denied`);
+    p.call('execve', [p.text(candidate), argv, envp], {
+      what,
+      errors: { ENOENT: next, ENOTDIR: next, EACCES: denied },
+    });
+    p.place(denied);
+    p.copy(p.pointer('denied candidate', p.text(candidate)), found);
+    p.place(next);
+  }
+  p.call('execve', [found, argv, envp], { what });
+}
+
+function candidatesOf(command: string, env: readonly string[]): readonly string[] {
+  if (command.includes('/')) return [command];
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length);
+  const folders = (path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin').split(':');
+  return folders.map((folder) => (folder === '' ? `./${command}` : `${folder}/${command}`));
+}
+
+/** Pipes and FIFOs belong to whom made them; the user must be able to open them again as /dev/stdout. */
+export function ownStandardStreams(
+  p: ProgramBuilder,
+  { user }: Process,
+  descriptors: readonly number[],
+): void {
+  if (user.uid === 0 && user.gid === 0) return;
+  for (const fd of descriptors)
+    p.call('fchown', [fd, user.uid, user.gid], { what: `give descriptor ${fd} to user ${user.uid}` });
+}
+
+/** Enters the cgroups by writing `0` to each `cgroup.procs`. */
+export function enterCgroups(p: ProgramBuilder, files: readonly string[]): void {
+  for (const file of files) {
+    const fd = p.cell('cgroup.procs');
+    const what = `enter cgroup ${quote(file)}`;
+    p.call('openat', [AT_FDCWD, p.text(file), flagsOf('O_', OPEN, ['WRONLY', 'CLOEXEC'])], {
+      what,
+      result: fd,
+    });
+    p.call('write', [fd, p.text('0'), 1], { what });
+    p.call('close', [fd]);
+  }
+}

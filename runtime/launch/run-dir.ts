@@ -1,0 +1,14 @@
+import { join } from 'node:path';
+
+/** What a monitor keeps in the run folder of its container. */
+export const runFiles = (runDir: string) => ({
+  /** FIFO that the monitor holds open as long as it lives. */
+  alive: join(runDir, 'alive'),
+  /** FIFO that takes commands, one byte each: `c` lets go of stdin. */
+  control: join(runDir, 'control'),
+  stdin: join(runDir, 'stdin'),
+  exit: join(runDir, 'exit'),
+  exitTemporary: join(runDir, '.exit.tmp'),
+});
+
+export const controlCloseStdin = 'c';
