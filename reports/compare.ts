@@ -63,12 +63,16 @@ export function compareResults(now: Results, baseline: Results): Comparison {
   };
 }
 
-/** What makes `compare` exit with 1: something regressed, a required job is gone, or a new required job does not pass. */
+/**
+ * What makes `compare` exit with 1: something regressed, a required job is gone, or a required job that was not tried before
+ * (new, or skipped) does not pass.
+ */
 export function regressions(comparison: Comparison): readonly Change[] {
   return comparison.changes.filter(({ kind, before, after }) => {
     if (kind === 'regressed') return true;
     if (kind === 'gone') return before?.required === true;
-    return kind === 'new' && after?.required === true && after.outcome !== 'pass';
+    const wasNotTried = kind === 'new' || before?.outcome === 'skip';
+    return wasNotTried && after?.required === true && after.outcome !== 'pass';
   });
 }
 

@@ -9,6 +9,7 @@ import { readResults } from './parse.ts';
 import { jobOf, type Results } from './schema.ts';
 import { finalView } from './terminal/final-view.ts';
 import { createStyle, wantsColor } from './terminal/style.ts';
+import { oneLine } from './text.ts';
 import { verdict } from './verdict.ts';
 import { type ReportPaths, writeReports } from './write.ts';
 
@@ -52,10 +53,12 @@ program
   .action(async (before: string, after: string) => {
     const comparison = compareResults(await readResults(after), await readResults(before));
     for (const change of comparison.changes) {
-      console.log(`${change.kind.padEnd(13)}  ${changeText(change).padEnd(16)}  ${jobOf(change.job)}`);
+      console.log(
+        `${change.kind.padEnd(13)}  ${changeText(change).padEnd(16)}  ${oneLine(jobOf(change.job))}`,
+      );
     }
     if (comparison.absentHosts.length > 0)
-      console.log(`not in this run: ${comparison.absentHosts.join(', ')}`);
+      console.log(`not in this run: ${oneLine(comparison.absentHosts.join(', '))}`);
     console.log(comparisonText(comparison));
     process.exitCode = regressions(comparison).length > 0 ? 1 : 0;
   });

@@ -201,7 +201,10 @@ function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-/** Character references are never markup in CommonMark; a new line would end a table row. */
+/** Character references are never markup in CommonMark, and no part of an address; a new line would end a table row. */
 function escapeMarkdown(text: string): string {
-  return oneLine(text).replace(/[&<>\\`*_{}[\]#|~@$]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return oneLine(text).replace(
+    /[&<>\\`*_{}[\]#|~@$]|:(?=\/\/)|(?<=\bwww)\./g,
+    (character) => `&#${character.charCodeAt(0)};`,
+  );
 }

@@ -55,7 +55,7 @@ function incomplete(result: Result, index: number): string[] {
   const problems: string[] = [];
   if (result.outcome !== 'pass' && !result.reason?.trim()) {
     problems.push(
-      `results[${index}].reason is ${show(result.reason)}, wanted the reason of the ${result.outcome}`,
+      `results[${index}].reason ${found(result.reason)}, wanted the reason of the ${result.outcome}`,
     );
   }
   if (result.outcome === 'flaky' && !result.attempts) {
@@ -85,9 +85,7 @@ function repeated(results: readonly Result[]): string[] {
 }
 
 function sentence(issue: z.core.$ZodIssue, root: unknown): string {
-  const found = valueAt(root, issue.path);
-  const is = found === undefined ? 'is missing' : `is ${show(found)}`;
-  return `${is}, wanted ${wanted(issue)}`;
+  return `${found(valueAt(root, issue.path))}, wanted ${wanted(issue)}`;
 }
 
 function wanted(issue: z.core.$ZodIssue): string {
@@ -117,6 +115,10 @@ function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
     (value, key) => (typeof value === 'object' && value !== null ? Reflect.get(value, key) : undefined),
     root,
   );
+}
+
+function found(value: unknown): string {
+  return value === undefined ? 'is missing' : `is ${show(value)}`;
 }
 
 function show(value: unknown): string {

@@ -5,6 +5,7 @@ import { jobOf, type Results } from '../schema.ts';
 import { count, duration, oneLine, printable } from '../text.ts';
 import { countsText, verdict } from '../verdict.ts';
 import type { ReportPaths } from '../write.ts';
+import { cleanJob, cleanResults } from './clean.ts';
 import { wrap } from './layout.ts';
 import { scenarioMatrix, stateOfResults } from './matrix.ts';
 import { label, type Style } from './style.ts';
@@ -19,11 +20,9 @@ export interface FinalInput {
 const listed = 8;
 
 /** What stays on the screen: the matrix, what is not green and why, what changed, the verdict, where the reports are. */
-export function finalView(
-  { results, paths, comparison }: FinalInput,
-  columns: number,
-  style: Style,
-): string[] {
+export function finalView(input: FinalInput, columns: number, style: Style): string[] {
+  const { paths, comparison } = input;
+  const results = cleanResults(input.results);
   const dir = paths && join(paths.json, '..');
   const lines = [...scenarioMatrix(stateOfResults(results.results), columns, style), ''];
   for (const host of results.hosts) {
@@ -113,12 +112,14 @@ export function problemLines(
 
 function comparisonLines(comparison: Comparison, columns: number): string[] {
   const { baseline } = comparison;
-  const since = baseline.commit ? `commit ${baseline.commit.slice(0, 12)}` : `run ${baseline.runId}`;
+  const since = baseline.commit
+    ? `commit ${oneLine(baseline.commit).slice(0, 12)}`
+    : `run ${oneLine(baseline.runId)}`;
   const lines = [`Since ${since}: ${comparisonText(comparison)}`];
   for (const change of regressions(comparison)) {
-    lines.push(...wrap(`  ${changeText(change)}  ${jobOf(change.job)}`, columns));
+    lines.push(...wrap(`  ${changeText(change)}  ${jobOf(cleanJob(change.job))}`, columns));
   }
   if (comparison.absentHosts.length > 0)
-    lines.push(`  not in this run: ${comparison.absentHosts.join(', ')}`);
+    lines.push(`  not in this run: ${oneLine(comparison.absentHosts.join(', '))}`);
   return lines;
 }

@@ -1,5 +1,5 @@
 import { jobOf, outcomes } from '../schema.ts';
-import { duration, oneLine } from '../text.ts';
+import { duration } from '../text.ts';
 import { clip } from './layout.ts';
 import { areaMatrix, hostLines, scenarioMatrix } from './matrix.ts';
 import type { Progress } from './progress.ts';
@@ -46,7 +46,7 @@ function hostStates(progress: Progress, now: number, size: Size, style: Style): 
   const widest = Math.max(0, ...[...progress.hosts.keys()].map((host) => host.length));
   return [...progress.hosts].map(([host, { message, phases, since }]) => {
     const done = phases.map(({ name, durationMs }) => `${name} ${duration(durationMs)}`);
-    const doing = message === undefined ? [] : [`${oneLine(message)} (${duration(now - since)})`];
+    const doing = message === undefined ? [] : [`${message} (${duration(now - since)})`];
     const text = [...done, ...doing].join(' · ') || 'waits';
     return style.dim(clip(`${host.padEnd(widest)}  ${text}`, size.columns));
   });

@@ -4,6 +4,7 @@ import { problemsOf } from '../problems.ts';
 import { type JobId, jobOf, type Phase, type Result, type Results } from '../schema.ts';
 import { count, duration, firstLine, oneLine } from '../text.ts';
 import type { ReportPaths } from '../write.ts';
+import { cleanJob, cleanResult } from './clean.ts';
 import { finalView, problemLines } from './final-view.ts';
 import { liveFrame } from './live-view.ts';
 import { Progress } from './progress.ts';
@@ -56,7 +57,8 @@ export class TerminalReport {
     this.#timer.unref();
   }
 
-  plan(jobs: readonly JobId[]): void {
+  plan(planned: readonly JobId[]): void {
+    const jobs = planned.map(cleanJob);
     this.#progress.plan(jobs);
     const hosts = count(new Set(jobs.map(({ host }) => host)).size, 'host');
     const cells = count(new Set(jobs.map((job) => `${job.host}/${job.engine}/${job.driver}`)).size, 'cell');
@@ -65,22 +67,25 @@ export class TerminalReport {
 
   /** What the host does right now, until its next phase ends. */
   hostProgress(host: string, message: string): void {
-    if (this.#progress.hostProgress(host, message, this.#now()))
-      this.#line('host', `${host}: ${oneLine(message)}`);
+    const text = oneLine(message);
+    const name = oneLine(host);
+    if (this.#progress.hostProgress(name, text, this.#now())) this.#line('host', `${name}: ${text}`);
   }
 
   /** A phase of the host that has ended. */
   hostPhase(host: string, phase: Phase): void {
-    this.#progress.hostPhase(host, phase);
-    this.#line('host', `${host}: ${phase.name} took ${duration(phase.durationMs)}`);
+    const name = oneLine(host);
+    this.#progress.hostPhase(name, { ...phase, name: oneLine(phase.name) });
+    this.#line('host', `${name}: ${oneLine(phase.name)} took ${duration(phase.durationMs)}`);
   }
 
   started(job: JobId): void {
-    this.#progress.started(job, this.#now());
+    this.#progress.started(cleanJob(job), this.#now());
     this.#draw();
   }
 
-  result(result: Result): void {
+  result(found: Result): void {
+    const result = cleanResult(found);
     this.#progress.result(result);
     const outcome = this.#style.outcome[result.outcome](label(result.outcome).padEnd(9));
     const time = result.durationMs > 0 ? `  ${duration(result.durationMs)}` : '';
