@@ -1,10 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists } from '../base/errors.ts';
-import { openDevicemapper } from './devicemapper/devicemapper-driver.ts';
-import type { DriverOptions, StorageDriver } from './driver.ts';
-import { openOverlay } from './overlay/overlay-driver.ts';
-import { openVfs } from './vfs/vfs-driver.ts';
+import type { StorageDriver } from './driver.ts';
+import { drivers } from './drivers.ts';
 
 export interface OpenDriverOptions {
   /** Lasting data; the driver uses `<dataRoot>/<driver name>`. */
@@ -20,15 +18,6 @@ export interface OpenedDriver {
   /** One sentence for the log: `Chose storage driver overlay: the first of overlay, devicemapper, vfs that works here.` */
   readonly why: string;
 }
-
-type Open = (options: DriverOptions) => Promise<StorageDriver>;
-
-/** In the order they are tried: the best first, the one that works everywhere last. */
-const drivers: ReadonlyMap<string, Open> = new Map<string, Open>([
-  ['overlay', openOverlay],
-  ['devicemapper', openDevicemapper],
-  ['vfs', openVfs],
-]);
 
 /**
  * The named driver, or the first that works here. Where the data root already has one driver's layers, that one

@@ -16,6 +16,13 @@ export interface DriverTimings {
   readonly intervalMs: number;
 }
 
+/** Seams for tests. */
+export interface DriverInternals {
+  readonly timings?: DriverTimings;
+  /** Sees every call the driver makes to its backend. */
+  readonly decorate?: (backend: LayerBackend) => LayerBackend;
+}
+
 const defaultTimings: DriverTimings = { busyMs: 2000, intervalMs: 25 };
 
 /** A storage driver over a backend: the part of the contract that is the same for all of them. */
@@ -49,7 +56,7 @@ export class RecordedDriver implements StorageDriver {
   static async open(
     { home, runDir }: DriverOptions,
     openBackend: (records: readonly LayerRecord[]) => Promise<LayerBackend>,
-    timings: DriverTimings = defaultTimings,
+    { timings = defaultTimings, decorate = (backend) => backend }: DriverInternals = {},
   ): Promise<RecordedDriver> {
     const lockFolder = join(runDir, 'locks');
     await mkdir(home, { recursive: true, mode: 0o700 });
@@ -64,7 +71,7 @@ export class RecordedDriver implements StorageDriver {
     }
     try {
       const records = await LayerRecords.open(join(home, 'records'));
-      const backend = await openBackend(records.all());
+      const backend = decorate(await openBackend(records.all()));
       return new RecordedDriver(backend, records, lock, lockFolder, timings);
     } catch (error) {
       await lock.release();

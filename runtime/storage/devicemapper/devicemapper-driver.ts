@@ -10,7 +10,7 @@ import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver
 import { sizeText } from '../driver-options.ts';
 import type { LayerBackend } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
-import { type DriverTimings, RecordedDriver } from '../recorded-driver.ts';
+import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { makeBaseFileSystem, mkfsProgram, mountOptions } from './make-base.ts';
 import {
   checkAgainstPool,
@@ -35,7 +35,7 @@ import { ThinPool } from './thin-pool.ts';
  */
 export async function openDevicemapper(
   options: DriverOptions,
-  timings?: DriverTimings,
+  internals?: DriverInternals,
 ): Promise<StorageDriver> {
   const wanted = parseDevicemapperOptions(options.options);
   await requireDevicemapper(wanted);
@@ -49,7 +49,7 @@ export async function openDevicemapper(
       await backend.prepare(records);
       return backend;
     },
-    timings,
+    internals,
   );
 }
 

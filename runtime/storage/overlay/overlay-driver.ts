@@ -9,7 +9,7 @@ import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
-import { type DriverTimings, RecordedDriver } from '../recorded-driver.ts';
+import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { removeTree } from '../remove-tree.ts';
 import { overlayKnobs } from './overlay-knobs.ts';
 import { requireOverlay } from './probe-overlay.ts';
@@ -23,7 +23,10 @@ import { requireOverlay } from './probe-overlay.ts';
  *
  * Keys are eight letters: 250 layers of them fit into the one page that mount(2) takes as options.
  */
-export async function openOverlay(options: DriverOptions, timings?: DriverTimings): Promise<StorageDriver> {
+export async function openOverlay(
+  options: DriverOptions,
+  internals?: DriverInternals,
+): Promise<StorageDriver> {
   rejectUnknownOptions('overlay', options.options, []);
   return RecordedDriver.open(
     options,
@@ -32,7 +35,7 @@ export async function openOverlay(options: DriverOptions, timings?: DriverTiming
       await backend.prepare();
       return backend;
     },
-    timings,
+    internals,
   );
 }
 

@@ -8,14 +8,14 @@ import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
-import { type DriverTimings, RecordedDriver } from '../recorded-driver.ts';
+import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { removeTree } from '../remove-tree.ts';
 
 /**
  * Layers as whole copies: `<home>/layers/<id>`. Works on every file system; slow and large, except where the file system
  * shares blocks (`cp --reflink`: btrfs, xfs).
  */
-export async function openVfs(options: DriverOptions, timings?: DriverTimings): Promise<StorageDriver> {
+export async function openVfs(options: DriverOptions, internals?: DriverInternals): Promise<StorageDriver> {
   rejectUnknownOptions('vfs', options.options, []);
   return RecordedDriver.open(
     options,
@@ -24,7 +24,7 @@ export async function openVfs(options: DriverOptions, timings?: DriverTimings): 
       await backend.prepare();
       return backend;
     },
-    timings,
+    internals,
   );
 }
 

@@ -1,0 +1,4 @@
+import { describeStorageDriver } from '../conformance.ts';
+import { needsRoot } from '../conformance-place.ts';
+
+describeStorageDriver('overlay', { unless: needsRoot() });
