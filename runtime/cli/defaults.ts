@@ -1,0 +1,1 @@
+export const defaultSocket = '/run/hull/hull.sock';

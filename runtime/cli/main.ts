@@ -1,0 +1,85 @@
+import { Command, CommanderError, Option } from 'commander';
+import { hullVersion } from '../daemon/version.ts';
+import { defaultSocket } from './defaults.ts';
+import { parseHost, parseStorageOption } from './options.ts';
+
+/** The `hull` command. What a command needs is imported when it runs: start-up is felt in emulated guests. */
+function makeProgram(): Command {
+  const program = new Command('hull')
+    .description('hull: a container runtime with the Docker Engine API')
+    .version(hullVersion, '-v, --version')
+    .enablePositionalOptions()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Everything that is not here, the docker client does:
+  docker -H unix://${defaultSocket} run --rm busybox true`,
+    );
+
+  program
+    .command('daemon')
+    .description('serve the Docker Engine API on a unix socket until SIGTERM or SIGINT')
+    .option('--data-root <folder>', 'lasting state: images, containers, layers', '/var/lib/hull')
+    .option('--exec-root <folder>', 'state of this boot, on a tmpfs', '/run/hull')
+    .addOption(hostOption('socket to listen on'))
+    .option('-s, --storage-driver <name>', 'overlay, devicemapper or vfs (default: the first that works)')
+    .option(
+      '--storage-opt <key=value>',
+      'option of the storage driver; may be repeated',
+      parseStorageOption,
+      new Map(),
+    )
+    .option('-p, --pidfile <file>', 'file for the process id')
+    .option('-D, --debug', 'log one line per request, and more', false)
+    .action(async (flags) => {
+      const { daemonCommand } = await import('./commands/daemon.ts');
+      await daemonCommand(flags);
+    });
+
+  program
+    .command('version')
+    .description('show the versions of client and daemon')
+    .addOption(hostOption())
+    .action(async ({ host }) => {
+      const { versionCommand } = await import('./commands/version.ts');
+      await versionCommand(host);
+    });
+
+  program
+    .command('info')
+    .description('show what the daemon runs on and with')
+    .addOption(hostOption())
+    .action(async ({ host }) => {
+      const { infoCommand } = await import('./commands/info.ts');
+      await infoCommand(host);
+    });
+
+  program
+    .command('explain <container>')
+    .description('print the start of a container, system call by system call, without starting it')
+    .addOption(hostOption())
+    .action(async (container, { host }) => {
+      const { explainCommand } = await import('./commands/explain.ts');
+      await explainCommand(host, container);
+    });
+
+  return program;
+}
+
+function hostOption(text = 'socket of the daemon'): Option {
+  return new Option('-H, --host <unix:///path>', text)
+    .argParser(parseHost)
+    .default(defaultSocket, `unix://${defaultSocket}`);
+}
+
+try {
+  await makeProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else {
+    const { errorText } = await import('../base/log.ts');
+    process.stderr.write(`hull: ${errorText(error)}\n`);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,92 @@
+import { Mutex } from './mutex.ts';
+import { type ContainerRecord, type ContainerState, isAlive } from './record.ts';
+import type { RecordStore } from './record-store.ts';
+
+type RecordChange = Partial<Omit<ContainerRecord, 'heldBy'>> & { readonly heldBy?: string | undefined };
+
+/**
+ * A container in the daemon's memory: its record, the lock that its verbs take, and who waits for a change. The
+ * record in memory changes only after the one on the disk has.
+ */
+export class Container {
+  readonly id: string;
+  readonly mutex = new Mutex();
+  #record: ContainerRecord;
+  readonly #store: RecordStore;
+  readonly #watchers = new Set<(container: Container) => void>();
+  #gone = false;
+  #ends = 0;
+
+  constructor(record: ContainerRecord, store: RecordStore) {
+    this.id = record.id;
+    this.#record = record;
+    this.#store = store;
+  }
+
+  get record(): ContainerRecord {
+    return this.#record;
+  }
+
+  get state(): ContainerState {
+    return this.#record.state;
+  }
+
+  get name(): string {
+    return this.#record.name;
+  }
+
+  /** How many runs, and attempts at one, have ended since the daemon knows it. */
+  get ends(): number {
+    return this.#ends;
+  }
+
+  /** It has been removed; nothing is written for it any more. */
+  get gone(): boolean {
+    return this.#gone;
+  }
+
+  /** Persists the change, then tells the watchers. Call it with the mutex held. */
+  async update(change: RecordChange): Promise<void> {
+    const { heldBy, ...rest } = change;
+    const { heldBy: before, ...kept } = this.#record;
+    const holder = 'heldBy' in change ? heldBy : before;
+    const next: ContainerRecord = { ...kept, ...rest, ...(holder === undefined ? {} : { heldBy: holder }) };
+    if (next.state.kind !== 'broken') await this.#store.write(next);
+    if (isUnderWay(this.#record.state) && !isUnderWay(next.state)) this.#ends++;
+    this.#record = next;
+    this.#tell();
+  }
+
+  /** After the record and its folder are absent. */
+  markGone(): void {
+    this.#gone = true;
+    this.#tell();
+  }
+
+  /** Resolves when `reached` holds: at once, or after a change that makes it hold. */
+  async until(reached: (container: Container) => boolean, signal?: AbortSignal): Promise<void> {
+    if (reached(this)) return;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const watch = () => {
+      if (reached(this)) resolve();
+    };
+    const abort = () => reject(signal?.reason);
+    this.#watchers.add(watch);
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      await promise;
+    } finally {
+      this.#watchers.delete(watch);
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  #tell(): void {
+    for (const watcher of [...this.#watchers]) watcher(this);
+  }
+}
+
+function isUnderWay(state: ContainerState): boolean {
+  return isAlive(state) || state.kind === 'starting';
+}

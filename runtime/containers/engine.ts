@@ -1,0 +1,74 @@
+import { join } from 'node:path';
+import type { Log } from '../base/log.ts';
+import type { Cgroup, CgroupManager } from '../cgroups/cgroup.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import type { ContainerTable } from './container-table.ts';
+import type { EventBus } from './events.ts';
+import type { RecordStore } from './record-store.ts';
+import type { AccountFiles } from './users.ts';
+
+/** What every verb works with. One per daemon. */
+export interface Engine {
+  readonly driver: StorageDriver;
+  readonly images: ImageStore;
+  readonly cgroups: CgroupManager;
+  readonly records: RecordStore;
+  readonly containers: ContainerTable;
+  readonly events: EventBus;
+  readonly log: Log;
+  /** `<exec-root>/containers`: on tmpfs. */
+  readonly runRoot: string;
+  /** The folder of all containers' cgroups, as `hull-1a2b3c4d`. */
+  readonly cgroupParent: string;
+  /** /proc/sys/kernel/random/boot_id. */
+  readonly bootId: string;
+  readonly lastCapability: number;
+  /** Account files of images' top layers, which never change; a first start need not mount the root to read them. */
+  readonly accounts: Map<string, AccountFiles>;
+  readonly timing: Timing;
+  /** Aborted when the daemon begins to stop its containers: nothing is started again. */
+  readonly stopping: AbortSignal;
+  /** Aborted when the daemon ends: timers and follow-up work stop. */
+  readonly signal: AbortSignal;
+}
+
+export interface Timing {
+  /** Between SIGTERM and SIGKILL, where the client does not say. */
+  readonly stopGraceMs: number;
+  /** From SIGKILL until a container that is still there is an error. */
+  readonly killTimeoutMs: number;
+  /** Before the first automatic restart; doubles up to `restartMaxMs`. */
+  readonly restartFirstMs: number;
+  readonly restartMaxMs: number;
+  /** A run this long starts the doubling anew. */
+  readonly restartResetMs: number;
+  /** Between attempts to release a root that is held. */
+  readonly releaseRetryMs: number;
+}
+
+export const defaultTiming: Timing = {
+  stopGraceMs: 10_000,
+  killTimeoutMs: 30_000,
+  restartFirstMs: 100,
+  restartMaxMs: 60_000,
+  restartResetMs: 10_000,
+  releaseRetryMs: 2_000,
+};
+
+/** Of the container's runtime files: the launch program's FIFOs and exit record. */
+export function runDirOf(engine: Engine, id: string): string {
+  return join(engine.runRoot, id);
+}
+
+export function logPathOf(engine: Engine, id: string): string {
+  return join(engine.records.folder(id), 'log');
+}
+
+export function cgroupOf(engine: Engine, id: string): Cgroup {
+  return engine.cgroups.open(cgroupPathOf(engine, id));
+}
+
+export function cgroupPathOf(engine: Engine, id: string): string {
+  return `${engine.cgroupParent}/${id}`;
+}

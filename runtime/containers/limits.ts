@@ -1,0 +1,89 @@
+import { HullError } from '../base/errors.ts';
+import type { Process, Resources } from '../base/oci.ts';
+import type { CgroupFeatures } from '../cgroups/cgroup.ts';
+import type { HostConfig } from './create-request.ts';
+
+/** HostConfig's limits under the OCI names. Kind `invalid` for values that contradict each other. */
+export function limitsOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapLimit'>): Resources {
+  checkMemory(host);
+  checkCpu(host);
+  const memory = compact({
+    limit: host.Memory || undefined,
+    // No wish for swap means as much again as memory, where the kernel can limit it; -1 means no limit on it.
+    swap: host.MemorySwap || (host.Memory > 0 && features.swapLimit ? host.Memory * 2 : undefined),
+    reservation: host.MemoryReservation || undefined,
+    swappiness: (host.MemorySwappiness ?? -1) < 0 ? undefined : (host.MemorySwappiness ?? undefined),
+    disableOOMKiller: host.OomKillDisable || undefined,
+  });
+  const cpu = compact({
+    shares: host.CpuShares || undefined,
+    ...(host.NanoCpus > 0
+      ? { period: 100_000, quota: Math.round(host.NanoCpus / 10_000) }
+      : { period: host.CpuPeriod || undefined, quota: host.CpuQuota || undefined }),
+    cpus: host.CpusetCpus || undefined,
+    mems: host.CpusetMems || undefined,
+  });
+  return {
+    ...(memory ? { memory } : {}),
+    ...(cpu ? { cpu } : {}),
+    ...(host.PidsLimit > 0 ? { pids: { limit: host.PidsLimit } } : {}),
+  };
+}
+
+/** HostConfig.Ulimits as OCI rlimits: `nofile` is RLIMIT_NOFILE. */
+export function rlimitsOf(host: HostConfig): NonNullable<Process['rlimits']> {
+  return host.Ulimits.map(({ Name, Soft, Hard }) => {
+    if (!ulimitNames.includes(Name)) {
+      throw invalid(
+        'Ulimits',
+        `found the name ${JSON.stringify(Name)}, wanted one of ${ulimitNames.join(', ')}`,
+      );
+    }
+    if (Hard >= 0 && (Soft > Hard || Soft < 0)) {
+      throw invalid('Ulimits', `found ${Name} with soft limit ${Soft} above hard limit ${Hard}`);
+    }
+    return { type: `RLIMIT_${Name.toUpperCase()}`, soft: Soft, hard: Hard };
+  });
+}
+
+function checkMemory({ Memory, MemorySwap, MemoryReservation }: HostConfig): void {
+  if (Memory !== 0 && Memory < minimumMemory) {
+    throw invalid('Memory', `found ${Memory}, wanted at least ${minimumMemory} bytes (6 MB)`);
+  }
+  if (Memory === 0 && MemorySwap > 0) throw invalid('MemorySwap', 'it needs Memory to be set as well');
+  if (MemorySwap > 0 && MemorySwap < Memory) {
+    throw invalid('MemorySwap', `found ${MemorySwap}, wanted at least Memory (${Memory})`);
+  }
+  if (Memory > 0 && MemoryReservation > Memory) {
+    throw invalid('MemoryReservation', `found ${MemoryReservation}, wanted at most Memory (${Memory})`);
+  }
+}
+
+function checkCpu({ NanoCpus, CpuPeriod, CpuQuota, CpuShares }: HostConfig): void {
+  if (NanoCpus < 0) throw invalid('NanoCpus', `found ${NanoCpus}, wanted 0 or more`);
+  if (NanoCpus > 0 && (CpuPeriod > 0 || CpuQuota > 0)) {
+    throw invalid('NanoCpus', 'it cannot be set together with CpuPeriod or CpuQuota');
+  }
+  if (CpuPeriod !== 0 && (CpuPeriod < 1000 || CpuPeriod > 1_000_000)) {
+    throw invalid('CpuPeriod', `found ${CpuPeriod}, wanted 1000 to 1000000 µs`);
+  }
+  if (CpuQuota > 0 && CpuQuota < 1000)
+    throw invalid('CpuQuota', `found ${CpuQuota}, wanted at least 1000 µs`);
+  if (CpuShares < 0) throw invalid('CpuShares', `found ${CpuShares}, wanted 0 or more`);
+}
+
+function invalid(field: string, reason: string): HullError {
+  return new HullError(`Cannot create a container: HostConfig.${field}: ${reason}`, { kind: 'invalid' });
+}
+
+/** Without the undefined ones; undefined when nothing is left. */
+function compact<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } | undefined {
+  const kept = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return kept.length === 0 ? undefined : (Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> });
+}
+
+const minimumMemory = 6 * 1024 * 1024;
+const ulimitNames =
+  'core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack'.split(
+    ' ',
+  );

@@ -1,0 +1,18 @@
+import type { Container } from './container.ts';
+import type { Engine } from './engine.ts';
+
+/** Tells the event listeners what a container did, with the attributes Docker gives. */
+export function publishContainer(
+  engine: Engine,
+  container: Container,
+  action: string,
+  extra: Readonly<Record<string, string>> = {},
+): void {
+  const { config, image, name } = container.record;
+  engine.events.publish('container', action, container.id, {
+    ...config.Labels,
+    image: image.reference,
+    name,
+    ...extra,
+  });
+}

@@ -1,0 +1,81 @@
+import { rm } from 'node:fs/promises';
+import { HullError } from '../base/errors.ts';
+import { errorText } from '../base/log.ts';
+import type { Container } from './container.ts';
+import { cgroupOf, type Engine, runDirOf } from './engine.ts';
+import { killAndWait } from './kill.ts';
+import { publishContainer } from './publish.ts';
+import { type ContainerState, isAlive, lastRun } from './record.ts';
+
+/** Afterwards the container is absent. Kinds: `conflict` (it runs, and no force), `busy` (who holds its root). */
+export async function removeContainer(
+  engine: Engine,
+  container: Container,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  if (isAlive(container.state)) {
+    if (!force) {
+      throw new HullError(
+        `Cannot remove container ${container.name}: it is ${container.state.kind}; stop it before, or use force`,
+        { kind: 'conflict' },
+      );
+    }
+    {
+      using _ = await container.mutex.acquire();
+      if (!container.gone) await container.update({ stoppedByUser: true });
+    }
+    await killAndWait(engine, container);
+  }
+  using _ = await container.mutex.acquire();
+  // Whoever asked first has done it, or it removed itself: absent is what was wanted.
+  if (container.gone) return;
+  if (isAlive(container.state)) {
+    throw new HullError(`Cannot remove container ${container.name}: it was started meanwhile`, {
+      kind: 'conflict',
+    });
+  }
+  await removeLocked(engine, container);
+}
+
+/** The same for one that does not run, mutex held. On `busy` it stays, as exited, with the holder in its error. */
+export async function removeLocked(engine: Engine, container: Container): Promise<void> {
+  const { id, state, record } = container;
+  const last = lastRun(state);
+  await container.update({ state: { kind: 'removing', ...(last ? { last: { ...last } } : {}) } });
+  try {
+    await endLeftovers(engine, id);
+    await engine.driver.release(id);
+    await engine.driver.remove(id);
+    await engine.records.remove(id);
+  } catch (error) {
+    const text = errorText(error);
+    const back: ContainerState = state.kind === 'removing' ? afterRemoval(last) : state;
+    await container.update({ state: back, error: text });
+    engine.log.error('container not removed', { id, name: record.name, error: text });
+    if (error instanceof HullError && error.kind === 'busy') {
+      throw new HullError(`Cannot remove container ${record.name}: ${error.message}`, {
+        kind: 'busy',
+        cause: error,
+        ...(error.hint === undefined ? {} : { hint: error.hint }),
+      });
+    }
+    throw error;
+  }
+  engine.containers.remove(container);
+  container.markGone();
+  publishContainer(engine, container, 'destroy');
+  engine.log.info('container removed', { id, name: record.name });
+}
+
+async function endLeftovers(engine: Engine, id: string): Promise<void> {
+  const cgroup = cgroupOf(engine, id);
+  if (await cgroup.exists()) {
+    await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+    await cgroup.remove();
+  }
+  await rm(runDirOf(engine, id), { recursive: true, force: true });
+}
+
+function afterRemoval(last: ReturnType<typeof lastRun>): ContainerState {
+  return last ? { kind: 'exited', ...last } : { kind: 'created', exitCode: 0 };
+}

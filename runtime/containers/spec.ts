@@ -1,0 +1,175 @@
+import type { Device, NamespaceType, Process, Spec, SpecMount } from '../base/oci.ts';
+import type { CgroupFeatures } from '../cgroups/cgroup.ts';
+import { chooseCapabilities } from './capabilities.ts';
+import { chooseModes, type HostModes } from './host-modes.ts';
+import { limitsOf, rlimitsOf } from './limits.ts';
+import { mergeEnvironment } from './merge-config.ts';
+import type { ContainerConfig } from './record.ts';
+import { mountsOf } from './spec-mounts.ts';
+import type { ResolvedUser } from './users.ts';
+
+export interface SpecInput {
+  readonly id: string;
+  readonly config: ContainerConfig;
+  readonly user: ResolvedUser;
+  readonly cgroupPath: string;
+  readonly cgroupMode: 'v1' | 'v2' | 'hybrid';
+  readonly cgroupFeatures: Pick<CgroupFeatures, 'swapLimit'>;
+  /** /proc/sys/kernel/cap_last_cap. */
+  readonly lastCapability: number;
+  /** Bind mounts of what hull writes per container: /etc/hostname, /etc/hosts, /etc/resolv.conf. */
+  readonly files: readonly SpecMount[];
+  /** The host's device nodes, for a privileged container. */
+  readonly hostDevices: readonly Device[];
+}
+
+/**
+ * The OCI runtime spec (1.2) of a container, with Docker's defaults: mounts, masked paths, capabilities. Pure.
+ * Error kinds: `invalid` for contradicting wishes, `unsupported` for what hull does not have.
+ */
+export function makeSpec(input: SpecInput): Spec {
+  const { id, config, cgroupMode } = input;
+  const host = config.HostConfig;
+  const modes = chooseModes(host, cgroupMode);
+  const hostname = hostnameOf(id, config, modes);
+  return {
+    ociVersion: '1.2.0',
+    process: processOf(input, modes, hostname),
+    root: { path: 'rootfs', readonly: host.ReadonlyRootfs },
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(config.Domainname === '' || modes.uts === 'host' ? {} : { domainname: config.Domainname }),
+    mounts: mountsOf(host, modes, input.files),
+    linux: {
+      namespaces: namespacesOf(modes),
+      devices: host.Privileged ? input.hostDevices : [],
+      cgroupsPath: input.cgroupPath,
+      resources: limitsOf(host, input.cgroupFeatures),
+      sysctl: host.Sysctls,
+      maskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? defaultMaskedPaths),
+      readonlyPaths: host.Privileged ? [] : (host.ReadonlyPaths ?? defaultReadonlyPaths),
+    },
+  };
+}
+
+export interface ExecInput {
+  readonly config: ContainerConfig;
+  readonly user: ResolvedUser;
+  readonly hostname: string;
+  readonly lastCapability: number;
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly privileged: boolean;
+}
+
+/** The process of an exec: the container's own, with what differs. */
+export function makeExecProcess(input: ExecInput): Process {
+  const { config, user, args, cwd } = input;
+  const host = config.HostConfig;
+  const modes = chooseModes(host, 'v1');
+  return {
+    cwd: cwd || config.WorkingDir || '/',
+    args,
+    env: environmentOf(input.hostname, user, [...config.Env, ...input.env]),
+    user: idsOf(user),
+    capabilities: capabilitySets(user, {
+      add: host.CapAdd,
+      drop: host.CapDrop,
+      privileged: host.Privileged || input.privileged,
+      last: input.lastCapability,
+    }),
+    rlimits: rlimitsOf(host),
+    noNewPrivileges: modes.noNewPrivileges,
+  };
+}
+
+/** The name the container sees, or undefined where it shares the host's. */
+export function hostnameOf(id: string, config: ContainerConfig, modes: HostModes): string | undefined {
+  return modes.uts === 'host' ? undefined : config.Hostname || id.slice(0, 12);
+}
+
+function processOf(
+  { config, user, lastCapability }: SpecInput,
+  modes: HostModes,
+  hostname: string | undefined,
+): Process {
+  const host = config.HostConfig;
+  const { CapAdd, CapDrop, Privileged, OomScoreAdj } = host;
+  return {
+    terminal: config.Tty,
+    cwd: config.WorkingDir || '/',
+    args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])],
+    env: environmentOf(hostname, user, config.Env),
+    user: idsOf(user),
+    capabilities: capabilitySets(user, {
+      add: CapAdd,
+      drop: CapDrop,
+      privileged: Privileged,
+      last: lastCapability,
+    }),
+    rlimits: rlimitsOf(host),
+    noNewPrivileges: modes.noNewPrivileges,
+    ...(typeof OomScoreAdj === 'number' ? { oomScoreAdj: OomScoreAdj } : {}),
+  };
+}
+
+function environmentOf(
+  hostname: string | undefined,
+  user: ResolvedUser,
+  own: readonly string[],
+): readonly string[] {
+  const defaults = [
+    defaultPath,
+    ...(hostname === undefined ? [] : [`HOSTNAME=${hostname}`]),
+    `HOME=${user.home}`,
+  ];
+  return mergeEnvironment(defaults, own);
+}
+
+function idsOf({ uid, gid, additionalGids }: ResolvedUser): Process['user'] {
+  return { uid, gid, additionalGids };
+}
+
+/** Only root gets them at once: for others the kernel clears the permitted set at exec anyway (capabilities(7)). */
+function capabilitySets(
+  user: ResolvedUser,
+  wish: Parameters<typeof chooseCapabilities>[0],
+): NonNullable<Process['capabilities']> {
+  const chosen = chooseCapabilities(wish);
+  const held = user.uid === 0 ? chosen : [];
+  return { bounding: chosen, effective: held, permitted: held, inheritable: [], ambient: [] };
+}
+
+function namespacesOf(modes: HostModes): { readonly type: NamespaceType }[] {
+  const types: NamespaceType[] = ['mount'];
+  if (modes.pid === 'private') types.push('pid');
+  if (modes.network === 'none') types.push('network');
+  if (modes.ipc !== 'host') types.push('ipc');
+  if (modes.uts === 'private') types.push('uts');
+  if (modes.cgroup === 'private') types.push('cgroup');
+  return types.map((type) => ({ type }));
+}
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const defaultMaskedPaths: readonly string[] = [
+  '/proc/asound',
+  '/proc/acpi',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/sys/firmware',
+  '/sys/devices/virtual/powercap',
+];
+const defaultReadonlyPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];

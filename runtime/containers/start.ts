@@ -1,0 +1,112 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { Cleanup } from '../base/cleanup.ts';
+import { HullError } from '../base/errors.ts';
+import { errorText } from '../base/log.ts';
+import { launch } from '../launch/launch.ts';
+import { LaunchError } from '../launch/launch-error.ts';
+import { userOf } from './accounts.ts';
+import type { Container } from './container.ts';
+import { cgroupOf, cgroupPathOf, type Engine, runDirOf } from './engine.ts';
+import { makeLaunchRequest } from './launch-request.ts';
+import { limitsOf } from './limits.ts';
+import { watchContainer } from './on-exit.ts';
+import { publishContainer } from './publish.ts';
+import { type ContainerState, isAlive, lastRun, type Run, type RunningState } from './record.ts';
+import { releaseRoot, retryRelease } from './release-root.ts';
+
+/**
+ * Afterwards the container's command runs. Kinds: `not-modified` (it runs already), `busy` (the root is held: by whom),
+ * `invalid` (no such command or user), `internal` with the launch step that failed.
+ */
+export async function startContainer(engine: Engine, container: Container): Promise<void> {
+  using _ = await container.mutex.acquire();
+  if (container.gone) throw new HullError(`No such container: ${container.id}`, { kind: 'not-found' });
+  const { state } = container;
+  if (isAlive(state)) {
+    throw new HullError(`Container ${container.name} is already ${state.kind}`, { kind: 'not-modified' });
+  }
+  if (state.kind === 'removing' || state.kind === 'broken' || state.kind === 'creating') {
+    throw new HullError(`Cannot start container ${container.name}: it is ${state.kind}`, {
+      kind: 'conflict',
+    });
+  }
+  await container.update({ stoppedByUser: false, restartCount: 0 });
+  await startLocked(engine, container, 0);
+}
+
+/** The same with the container's mutex held. `attempt`: how often in a row its restart policy has started it. */
+export async function startLocked(engine: Engine, container: Container, attempt: number): Promise<void> {
+  const before = container.state;
+  const last = lastRun(before);
+  await container.update({
+    state: { kind: 'starting', bootId: engine.bootId, ...(last ? { last: outlineOf(last) } : {}) },
+  });
+  try {
+    const run = await launchContainer(engine, container, attempt);
+    publishContainer(engine, container, 'start');
+    engine.log.info('container started', { id: container.id, name: container.name, pid: run.pid });
+    watchContainer(engine, container, run);
+  } catch (error) {
+    await container.update({ state: afterFailure(last, error), error: errorText(error) });
+    throw toStartError(container, error);
+  }
+}
+
+async function launchContainer(engine: Engine, container: Container, attempt: number): Promise<RunningState> {
+  const { id } = container;
+  await using undo = new Cleanup();
+  const runDir = runDirOf(engine, id);
+  undo.push(() => rm(runDir, { recursive: true, force: true }));
+  await rm(runDir, { recursive: true, force: true });
+  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  const user = await userOf(engine, container);
+  undo.push(async () => {
+    const heldBy = await releaseRoot(engine, container);
+    if (heldBy !== undefined) {
+      await container.update({ heldBy });
+      retryRelease(engine, container);
+    }
+  });
+  const root = await engine.driver.acquire(id);
+  undo.push(() => cgroupOf(engine, id).remove());
+  const limits = limitsOf(container.record.config.HostConfig, await engine.cgroups.features());
+  const cgroup = await engine.cgroups.create(cgroupPathOf(engine, id), limits);
+  const startedAt = new Date().toISOString();
+  const launched = await launch(await makeLaunchRequest(engine, container, user, root, cgroup.entry));
+  undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
+  const { pid, monitorPid, startTicks } = launched;
+  const { bootId } = engine;
+  const state: RunningState = { kind: 'running', pid, monitorPid, startTicks, startedAt, bootId, attempt };
+  await container.update({ state, error: '', heldBy: undefined });
+  undo.commit();
+  return state;
+}
+
+/** What the failed start leaves: never run yet, or the last run with the failure's exit code. */
+function afterFailure(last: Run | undefined, error: unknown): ContainerState {
+  const exitCode = findLaunchError(error)?.exitCode ?? 128;
+  if (!last) return { kind: 'created', exitCode };
+  return { kind: 'exited', ...outlineOf(last), exitCode, finishedAt: new Date().toISOString() };
+}
+
+/** Docker answers a command that cannot be run with 400 and the client makes 126 or 127 of the words. */
+function toStartError(container: Container, error: unknown): unknown {
+  const launchError = findLaunchError(error);
+  if (!launchError) return error;
+  return new HullError(`Cannot start container ${container.name}: ${errorText(error)}`, {
+    kind: launchError.exitCode === 128 ? 'internal' : 'invalid',
+    cause: error,
+  });
+}
+
+function findLaunchError(error: unknown): LaunchError | undefined {
+  if (error instanceof LaunchError) return error;
+  if (error instanceof AggregateError) return error.errors.map(findLaunchError).find((found) => found);
+  if (error instanceof SuppressedError)
+    return findLaunchError(error.suppressed) ?? findLaunchError(error.error);
+  return undefined;
+}
+
+function outlineOf({ exitCode, startedAt, finishedAt, oomKilled }: Run): Run {
+  return { exitCode, startedAt, finishedAt, oomKilled };
+}

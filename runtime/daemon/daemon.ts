@@ -1,0 +1,185 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../base/atomic-file.ts';
+import { Cleanup } from '../base/cleanup.ts';
+import { codeOf, HullError } from '../base/errors.ts';
+import { errorText, type Log } from '../base/log.ts';
+import { openCgroups } from '../cgroups/open-cgroups.ts';
+import { ContainerTable } from '../containers/container-table.ts';
+import { defaultTiming, type Engine, type Timing } from '../containers/engine.ts';
+import { EventBus } from '../containers/events.ts';
+import { ExecTable } from '../containers/exec.ts';
+import { reconcileContainers } from '../containers/reconcile.ts';
+import { isAlive } from '../containers/record.ts';
+import { RecordStore } from '../containers/record-store.ts';
+import { stopContainer } from '../containers/stop.ts';
+import { openImageStore } from '../images/open-image-store.ts';
+import { LockFile, lockOwner } from '../kernel/lock-file.ts';
+import { openDriver } from '../storage/open-driver.ts';
+import { allRoutes } from './routes/all-routes.ts';
+import { makeServer } from './server.ts';
+import { listenOn } from './socket.ts';
+import { hullVersion } from './version.ts';
+
+export interface DaemonOptions {
+  readonly dataRoot: string;
+  readonly execRoot: string;
+  /** Path of the unix socket. */
+  readonly socketPath: string;
+  /** Undefined: the first that works here. */
+  readonly storageDriver: string | undefined;
+  readonly storageOptions: ReadonlyMap<string, string>;
+  readonly pidfile: string | undefined;
+  readonly debug: boolean;
+  readonly log: Log;
+  readonly timing?: Timing;
+}
+
+export interface Daemon {
+  readonly engine: Engine;
+  /** Stops the containers and gives back everything; may be called once. */
+  shutDown(): Promise<void>;
+}
+
+/**
+ * Brings the daemon up: lock, storage, images, containers as they are (reconciled), socket. Kind `conflict` where
+ * another daemon has the data root. On an error nothing is left open.
+ */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const undo = new Cleanup();
+  try {
+    const engine = await bringUp(options, undo);
+    return { engine, shutDown: async () => await undo.run() };
+  } catch (error) {
+    await undo
+      .run()
+      .catch((later: unknown) => options.log.error('clean-up after a failed start', { error: later }));
+    throw error;
+  }
+}
+
+async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
+  const { dataRoot, execRoot, log, debug } = options;
+  const began = performance.now();
+  await mkdir(dataRoot, { recursive: true, mode: 0o711 });
+  await mkdir(execRoot, { recursive: true, mode: 0o711 });
+  const lock = await takeLock(join(dataRoot, 'daemon.lock'), dataRoot);
+  undo.push(() => lock.release());
+  undo.push(() => removeIfEmpty(execRoot));
+  if (options.pidfile) await writePidfile(options.pidfile, undo);
+
+  const [{ driver, why }, cgroups, kernel] = await Promise.all([
+    openDriver(options.storageDriver, { dataRoot, execRoot, options: options.storageOptions }),
+    openCgroups(),
+    readKernelFacts(),
+  ]);
+  undo.push(() => driver.close());
+  log.info('storage driver chosen', { driver: driver.name, why });
+  const images = await openImageStore({ root: join(dataRoot, 'images', driver.name), driver });
+  const stopping = new AbortController();
+  const closing = new AbortController();
+  const engine: Engine = {
+    driver,
+    images,
+    cgroups,
+    records: new RecordStore(join(dataRoot, 'containers')),
+    containers: new ContainerTable(),
+    events: new EventBus(),
+    log,
+    runRoot: join(execRoot, 'containers'),
+    cgroupParent: await cgroupParentOf(dataRoot),
+    ...kernel,
+    accounts: new Map(),
+    timing: options.timing ?? defaultTiming,
+    stopping: stopping.signal,
+    signal: closing.signal,
+  };
+  undo.push(() => removeIfEmpty(engine.runRoot));
+  undo.push(() => closing.abort());
+  await reconcileContainers(engine);
+  for (const line of await images.reconcile()) log.info('images reconciled', { line });
+  undo.push(() => stopAll(engine, stopping));
+
+  const server = makeServer({
+    routes: allRoutes(engine, new ExecTable(), {
+      dataRoot,
+      execRoot,
+      debug,
+      startedAt: new Date().toISOString(),
+    }),
+    log,
+    version: hullVersion,
+    signal: closing.signal,
+  });
+  await listenOn(server, options.socketPath);
+  // Runs first: no new request while the containers are stopped. The open ones end with `closing`.
+  undo.push(() => {
+    server.close();
+    server.closeIdleConnections();
+  });
+  log.info('hull is ready', {
+    socket: options.socketPath,
+    driver: driver.name,
+    containers: engine.containers.list().length,
+    ms: Math.round(performance.now() - began),
+  });
+  return engine;
+}
+
+async function takeLock(path: string, dataRoot: string): Promise<LockFile> {
+  const lock = await LockFile.tryTake(path);
+  if (lock) return lock;
+  throw new HullError(
+    `Cannot use data root ${JSON.stringify(dataRoot)}: ${lockOwner(path) ?? 'another process'} has it; one daemon per data root`,
+    { kind: 'conflict' },
+  );
+}
+
+/** A left-over pidfile means nothing: the lock on the data root says whether a daemon runs. */
+async function writePidfile(path: string, undo: Cleanup): Promise<void> {
+  undo.push(() => rm(path, { force: true }));
+  await writeFileAtomic(path, `${process.pid}\n`, { mode: 0o644, durable: false });
+}
+
+async function readKernelFacts(): Promise<{ readonly bootId: string; readonly lastCapability: number }> {
+  const [bootId, last] = await Promise.all([
+    readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+    readFile('/proc/sys/kernel/cap_last_cap', 'utf8'),
+  ]);
+  return { bootId: bootId.trim(), lastCapability: Number(last) };
+}
+
+/** One folder of cgroups per data root: daemons on one host never take each other's for strays. */
+async function cgroupParentOf(dataRoot: string): Promise<string> {
+  const digest = createHash('sha256')
+    .update(await realpath(dataRoot))
+    .digest('hex');
+  return `hull-${digest.slice(0, 8)}`;
+}
+
+/** Stops every container, all at once. One that does not stop is said and left. */
+async function stopAll(engine: Engine, stopping: AbortController): Promise<void> {
+  stopping.abort();
+  const running = engine.containers
+    .list()
+    .filter(({ state }) => isAlive(state) || state.kind === 'restarting');
+  await Promise.all(
+    running.map(async (container) => {
+      try {
+        await stopContainer(engine, container, { forShutdown: true });
+      } catch (error) {
+        if (error instanceof HullError && error.kind === 'not-modified') return;
+        engine.log.error('container not stopped', { id: container.id, error: errorText(error) });
+      }
+    }),
+  );
+}
+
+async function removeIfEmpty(folder: string): Promise<void> {
+  try {
+    await rmdir(folder);
+  } catch (error) {
+    if (!['ENOENT', 'ENOTEMPTY', 'EBUSY'].includes(codeOf(error) ?? '')) throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import createRouter from 'find-my-way';
+import { HullError } from '../base/errors.ts';
+import type { Handler } from './call.ts';
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD';
+  /** Without the version, as `/containers/:id/json`. */
+  readonly path: string;
+  readonly handle: Handler;
+}
+
+export interface Match {
+  readonly handle: Handler;
+  readonly params: Readonly<Record<string, string | undefined>>;
+  readonly query: URLSearchParams;
+}
+
+export const apiVersion = '1.43';
+export const minimumApiVersion = '1.24';
+
+/** Finds the handler of a request. Kinds: `not-found`, `invalid` (API version). */
+export function makeFinder(routes: readonly Route[]): (method: string, url: string) => Match {
+  const router = createRouter({ ignoreTrailingSlash: true, maxParamLength: 1024 });
+  const handlers = new Map<string, Handler>();
+  for (const { method, path, handle } of routes) {
+    handlers.set(`${method} ${path}`, handle);
+    router.on(method, path, () => undefined, `${method} ${path}`);
+  }
+  return (method, url) => {
+    const at = url.indexOf('?');
+    const path = foldImageName(stripVersion(at < 0 ? url : url.slice(0, at)));
+    const wanted = routes.find((route) => route.method === method)?.method;
+    const found = wanted && router.find(wanted, path);
+    const handle = found && handlers.get(String(found.store));
+    if (!handle) throw new HullError(`page not found: ${method} ${path}`, { kind: 'not-found' });
+    return { handle, params: found.params, query: new URLSearchParams(at < 0 ? '' : url.slice(at)) };
+  };
+}
+
+function stripVersion(path: string): string {
+  const match = /^\/v(\d+)\.(\d+)(\/.*)$/.exec(path);
+  if (!match) return path;
+  const [, major, minor, rest = '/'] = match;
+  const asked = `${major}.${minor}`;
+  if (compareVersions(asked, apiVersion) > 0) {
+    throw new HullError(
+      `client version ${asked} is too new. Maximum supported API version is ${apiVersion}`,
+      { kind: 'invalid' },
+    );
+  }
+  if (compareVersions(asked, minimumApiVersion) < 0) {
+    throw new HullError(
+      `client version ${asked} is too old. Minimum supported API version is ${minimumApiVersion}`,
+      { kind: 'invalid' },
+    );
+  }
+  return rest;
+}
+
+function compareVersions(a: string, b: string): number {
+  const [majorA = 0, minorA = 0] = a.split('.').map(Number);
+  const [majorB = 0, minorB = 0] = b.split('.').map(Number);
+  return majorA - majorB || minorA - minorB;
+}
+
+/** An image's name has slashes that clients leave as they are; here it becomes one path segment. */
+function foldImageName(path: string): string {
+  const match =
+    /^\/images\/(.+)\/(json|tag|history|get|push)$/.exec(path) ??
+    /^\/images\/((?!(?:json|load|create|get|search|prune)$).+)$/.exec(path);
+  if (!match?.[1]) return path;
+  const name = encodeURIComponent(decodeURIComponent(match[1]));
+  return match[2] === undefined ? `/images/${name}` : `/images/${name}/${match[2]}`;
+}

@@ -1,0 +1,20 @@
+import type { Engine } from '../../containers/engine.ts';
+import type { ExecTable } from '../../containers/exec.ts';
+import type { Route } from '../router.ts';
+import { containerStreamRoutes } from './container-streams.ts';
+import { containerRoutes } from './containers.ts';
+import { eventRoutes } from './events.ts';
+import { execRoutes } from './exec.ts';
+import { imageRoutes } from './images.ts';
+import { type DaemonFacts, systemRoutes } from './system.ts';
+
+export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts): readonly Route[] {
+  return [
+    ...systemRoutes(engine, facts),
+    ...eventRoutes(engine),
+    ...imageRoutes(engine),
+    ...containerRoutes(engine, execs),
+    ...containerStreamRoutes(engine),
+    ...execRoutes(engine, execs),
+  ];
+}

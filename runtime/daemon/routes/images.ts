@@ -1,0 +1,232 @@
+import { matchesGlob } from 'node:path';
+import { HullError } from '../../base/errors.ts';
+import type { Engine } from '../../containers/engine.ts';
+import type { Image, ImageProgress, ImageReference } from '../../images/image-store.ts';
+import { type Call, filtersOf, flagOf, param } from '../call.ts';
+import { toHttpFailure } from '../http-errors.ts';
+import { parseImageChanges } from '../image-changes.ts';
+import { hasLabel } from '../list-containers.ts';
+import type { Route } from '../router.ts';
+
+/** Docker Engine API, "Images". */
+export function imageRoutes(engine: Engine): readonly Route[] {
+  const { images, events } = engine;
+  return [
+    {
+      method: 'GET',
+      path: '/images/json',
+      handle: async ({ query }) => ({ json: await listImages(engine, query) }),
+    },
+    {
+      method: 'GET',
+      path: '/images/:name/json',
+      handle: async (call) => ({
+        json: inspectImage(await images.get(param(call, 'name')), engine.driver.name),
+      }),
+    },
+    {
+      method: 'POST',
+      path: '/images/load',
+      handle: async (call) => {
+        await streamProgress(call, images.load(call.request));
+        events.publish('image', 'load', '', {});
+        return undefined;
+      },
+    },
+    {
+      method: 'POST',
+      path: '/images/create',
+      handle: async (call) => {
+        const { query } = call;
+        refusePull(query);
+        const name = query.get('repo');
+        const reference = name ? makeReference(name, query.get('tag')) : undefined;
+        const changes = parseImageChanges(query.getAll('changes'));
+        await streamProgress(call, importImage(engine, call, reference, changes));
+        return undefined;
+      },
+    },
+    {
+      method: 'POST',
+      path: '/images/:name/tag',
+      handle: async (call) => {
+        const name = param(call, 'name');
+        const repository = call.query.get('repo');
+        if (!repository) throw new HullError('Cannot tag an image: repo is empty', { kind: 'invalid' });
+        const reference = makeReference(repository, call.query.get('tag'));
+        await images.tag(name, reference);
+        const { id } = await images.get(name);
+        events.publish('image', 'tag', id, { name: `${reference.repository}:${reference.tag}` });
+        return { status: 201 };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: '/images/:name',
+      handle: async (call) => {
+        const removed = await images.remove(param(call, 'name'), {
+          force: flagOf(call.query, 'force'),
+          usedBy: imageUse(engine),
+        });
+        for (const removal of removed) {
+          if ('untagged' in removal)
+            events.publish('image', 'untag', removal.untagged, { name: removal.untagged });
+          else events.publish('image', 'delete', removal.deleted, { name: removal.deleted });
+        }
+        return {
+          json: removed.map((removal) =>
+            'untagged' in removal ? { Untagged: removal.untagged } : { Deleted: removal.deleted },
+          ),
+        };
+      },
+    },
+  ];
+}
+
+async function* importImage(
+  engine: Engine,
+  { request }: Call,
+  reference: ImageReference | undefined,
+  changes: ReturnType<typeof parseImageChanges>,
+): AsyncGenerator<ImageProgress> {
+  const id = await engine.images.import(request, reference, changes);
+  engine.events.publish('image', 'import', id, {});
+  yield { status: id };
+}
+
+function refusePull(query: URLSearchParams): void {
+  const fromImage = query.get('fromImage');
+  if (fromImage) {
+    throw new HullError(
+      `Cannot pull ${fromImage}: hull has no registry client yet; load or import the image`,
+      {
+        kind: 'unsupported',
+      },
+    );
+  }
+  const source = query.get('fromSrc');
+  if (source !== '-') {
+    throw new HullError(
+      `Cannot import from ${JSON.stringify(source)}: wanted fromSrc=- with the archive as the request's body`,
+      { kind: 'unsupported' },
+    );
+  }
+}
+
+/** Lines of JSON. An error after the first line is a line too, as Docker's clients expect. */
+async function streamProgress({ response }: Call, lines: AsyncIterable<ImageProgress>): Promise<void> {
+  const iterator = lines[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  response.writeHead(200, { 'Content-Type': 'application/json' });
+  const write = (line: unknown) => response.write(`${JSON.stringify(line)}\n`);
+  try {
+    for (let step = first; !step.done; step = await iterator.next()) write(step.value);
+  } catch (error) {
+    const { message } = toHttpFailure(error);
+    write({ errorDetail: { message }, error: message });
+  }
+  response.end();
+}
+
+async function listImages(engine: Engine, query: URLSearchParams): Promise<unknown> {
+  const filters = filtersOf(query, ['reference', 'label', 'dangling']);
+  const counts = imageUse(engine);
+  const found = (await engine.images.list()).filter((image) =>
+    [...filters].every(([name, values]) => passes(image, name, values)),
+  );
+  return found
+    .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+    .map((image) => ({
+      Id: image.id,
+      ParentId: '',
+      RepoTags: image.tags,
+      RepoDigests: [],
+      Created: Math.floor(Date.parse(image.createdAt) / 1000) || 0,
+      Size: image.size,
+      VirtualSize: image.size,
+      SharedSize: -1,
+      Labels: image.config.config?.Labels ?? {},
+      Containers: counts.get(image.id)?.length ?? 0,
+    }));
+}
+
+function passes({ tags, config }: Image, filter: string, values: readonly string[]): boolean {
+  switch (filter) {
+    case 'reference':
+      return values.some((pattern) =>
+        tags.some(
+          (tag) => matchesGlob(tag, pattern) || matchesGlob(tag.slice(0, tag.lastIndexOf(':')), pattern),
+        ),
+      );
+    case 'label':
+      return values.every((value) => hasLabel(config.config?.Labels ?? {}, value));
+    default:
+      return values.some((value) => ['1', 'true'].includes(value) === (tags.length === 0));
+  }
+}
+
+function inspectImage({ id, tags, config, size, createdAt }: Image, driver: string): unknown {
+  const own = config.config ?? {};
+  return {
+    Id: id,
+    RepoTags: tags,
+    RepoDigests: [],
+    Parent: '',
+    Comment: '',
+    Created: createdAt,
+    DockerVersion: '',
+    Author: '',
+    Config: {
+      Hostname: '',
+      Domainname: '',
+      User: own.User ?? '',
+      AttachStdin: false,
+      AttachStdout: false,
+      AttachStderr: false,
+      ExposedPorts: own.ExposedPorts ?? {},
+      Tty: false,
+      OpenStdin: false,
+      StdinOnce: false,
+      Env: own.Env ?? [],
+      Cmd: own.Cmd ?? null,
+      Image: '',
+      Volumes: own.Volumes ?? null,
+      WorkingDir: own.WorkingDir ?? '',
+      Entrypoint: own.Entrypoint ?? null,
+      OnBuild: null,
+      Labels: own.Labels ?? null,
+      ...(own.StopSignal ? { StopSignal: own.StopSignal } : {}),
+    },
+    Architecture: config.architecture,
+    Os: config.os,
+    Size: size,
+    VirtualSize: size,
+    GraphDriver: { Name: driver, Data: {} },
+    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
+    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
+  };
+}
+
+/** Image id → containers made from it. */
+function imageUse(engine: Engine): ReadonlyMap<string, readonly string[]> {
+  return Map.groupBy(
+    engine.containers.list().map(({ id, record }) => ({ id, image: record.image.id })),
+    ({ image }) => image,
+  )
+    .entries()
+    .reduce(
+      (use, [image, users]) =>
+        use.set(
+          image,
+          users.map(({ id }) => id),
+        ),
+      new Map<string, readonly string[]>(),
+    );
+}
+
+function makeReference(name: string, tag: string | null): ImageReference {
+  // A colon after the last slash separates the tag; one before it is a registry's port.
+  const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
+  if (colon < 0) return { repository: name, tag: tag || 'latest' };
+  return { repository: name.slice(0, colon), tag: tag || name.slice(colon + 1) };
+}
