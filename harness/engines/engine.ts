@@ -1,3 +1,4 @@
+import type { HostFacts } from '../hosts/host.ts';
 import type { StateFolder } from '../leaks/types.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 
@@ -6,6 +7,7 @@ import type { Ssh } from '../ssh/ssh.ts';
  *
  * An **engine** is what serves the Docker API on a host. The harness knows it by these verbs only:
  *
+ *     build     once per run, before any host is there
  *     install   once per run and host: afterwards the engine's program is on the host (nothing runs)
  *     open      a control of it for one storage driver, with data and exec roots of its own
  *
@@ -14,6 +16,8 @@ import type { Ssh } from '../ssh/ssh.ts';
  */
 export interface Engine {
   readonly name: string;
+  /** What is made on this machine before any host is there; an error here is nobody's host's fault. */
+  build(arch: HostFacts['arch']): Promise<void>;
   install(ssh: Ssh, options: EngineInstallOptions): Promise<EngineProgram>;
   /** `ping` settles when the engine answers on its socket now: how it is reached is the caller's matter. */
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl;
@@ -30,6 +34,7 @@ export interface EngineProgram {
 }
 
 export interface EngineInstallOptions {
+  readonly arch: HostFacts['arch'];
   /** The host's Node. */
   readonly node: string;
   readonly signal: AbortSignal;

@@ -1,22 +1,34 @@
 import { createHash } from 'node:crypto';
+import type { HostFacts } from '../hosts/host.ts';
 import type { Ssh } from '../ssh/ssh.ts';
-import { type HullBundle, hullProgram } from './bundle-hull.ts';
+import { bundleHull, type HullBundle, hullProgram } from './bundle-hull.ts';
 import { DaemonControl } from './daemon-control.ts';
 import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineProgram } from './engine.ts';
 
 const folder = '/opt/seatrial/hull';
 
-/** hull from this checkout. The bundle is made once per run (`bundle`), and uploaded where the host has not got it. */
+/** hull from a checkout: bundled once per run, uploaded where the host has not got that bundle. */
 export class HullEngine implements Engine {
   readonly name = 'hull';
-  readonly #bundle: () => Promise<HullBundle>;
+  readonly #projectDir: string;
+  readonly #bundles = new Map<string, Promise<HullBundle>>();
 
-  constructor(bundle: () => Promise<HullBundle>) {
-    this.#bundle = bundle;
+  constructor(projectDir: string) {
+    this.#projectDir = projectDir;
   }
 
-  async install(ssh: Ssh, { node, progress, signal }: EngineInstallOptions): Promise<EngineProgram> {
-    const { hash, tar } = await this.#bundle();
+  async build(arch: HostFacts['arch']): Promise<void> {
+    await this.#bundle(arch);
+  }
+
+  #bundle(arch: HostFacts['arch']): Promise<HullBundle> {
+    const bundle = this.#bundles.get(arch) ?? bundleHull(this.#projectDir, arch);
+    this.#bundles.set(arch, bundle);
+    return bundle;
+  }
+
+  async install(ssh: Ssh, { arch, node, progress, signal }: EngineInstallOptions): Promise<EngineProgram> {
+    const { hash, tar } = await this.#bundle(arch);
     const target = `${folder}/${hash}`;
     const program = `${target}/${hullProgram}`;
     const there = await ssh.run(['test', '-e', program], { signal });

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { finished } from 'node:stream/promises';
+import { text } from 'node:stream/consumers';
 import type Docker from 'dockerode';
 import type { EngineControl } from '../engines/engine.ts';
 import { createEngine } from '../engines/engines.ts';
@@ -47,11 +47,8 @@ export class CellSession {
   static async open(run: CellRun): Promise<CellSession> {
     const ssh = await connectSsh(run.ssh);
     const localSocket = `${run.socketDir}/api.sock`;
-    const engine = createEngine(run.cell.engine, '', run.facts.arch).open(
-      ssh,
-      run.program,
-      run.cell.driver,
-      () => ping(localSocket),
+    const engine = createEngine(run.cell.engine, run.projectDir).open(ssh, run.program, run.cell.driver, () =>
+      ping(localSocket),
     );
     const [leaks] = await Promise.all([
       connectLeakDetector(ssh, { stateFolders: engine.stateFolders, node: run.node }),
@@ -79,9 +76,13 @@ export class CellSession {
     await this.ensureEngine();
     if (this.#imageLoaded) return;
     this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(imageLoadMs)]));
-    const progress = await this.docker.loadImage(createReadStream(this.run.imageFile));
-    await finished(progress.resume());
-    await this.docker.getImage(testImageReference).inspect();
+    const answer = await this.docker.loadImage(createReadStream(this.run.imageFile));
+    const said = await text(answer);
+    if (!(await this.#hasImage())) {
+      throw new Error(
+        `Cannot load the test image ${testImageReference}: the engine said ${said.trim().slice(-1000)}`,
+      );
+    }
     this.#imageLoaded = true;
   }
 
@@ -97,16 +98,26 @@ export class CellSession {
   async removeContainers(): Promise<void> {
     await this.ensureEngine();
     this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(removeMs)]));
-    const containers = await this.docker.listContainers({ all: true });
+    const [containers] = await Promise.all([
+      this.docker.listContainers({ all: true }),
+      this.#hasImage().then((there) => {
+        this.#imageLoaded = there;
+      }),
+    ]);
     await Promise.all(
       containers.map(({ Id }) =>
         this.docker.getContainer(Id).remove({ force: true, v: true }).catch(ignoreGone),
       ),
     );
   }
+
+  async #hasImage(): Promise<boolean> {
+    const found = await this.docker.getImage(testImageReference).inspect().catch(ignoreGone);
+    return found !== undefined;
+  }
 }
 
-function ignoreGone(error: unknown): void {
-  if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return;
+function ignoreGone(error: unknown): undefined {
+  if (error instanceof Error && 'statusCode' in error && error.statusCode === 404) return undefined;
   throw error;
 }

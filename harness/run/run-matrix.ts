@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { HostReport, Phase, Result } from '../../reports/schema.ts';
-import type { EngineProgram } from '../engines/engine.ts';
+import type { Engine, EngineProgram } from '../engines/engine.ts';
 import { createEngine } from '../engines/engines.ts';
 import {
   HostBroken,
@@ -64,10 +64,31 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixEnd> {
   const imageFile = join(runDir, 'image.tar');
   await mkdir(runDir, { recursive: true });
   await writeFile(imageFile, (await buildTestImage()).archive);
+  const engines = await buildEngines(options);
   const used = hosts.filter(({ name }) => jobs.some((job) => job.cell.host === name));
-  const reports = await Promise.all(used.map((host) => new HostRun(options, host, book, imageFile).run()));
+  const reports = await Promise.all(
+    used.map((host) => new HostRun(options, host, book, imageFile, engines).run()),
+  );
   book.missing(signal.aborted ? 'the run was interrupted' : 'planned and never ran');
   return { results: book.results(), hosts: reports };
+}
+
+/** Before any host is booted: a checkout that does not build is not the hosts' trouble. */
+async function buildEngines({
+  jobs,
+  projectDir,
+  events,
+}: MatrixOptions): Promise<ReadonlyMap<string, Engine>> {
+  const engines = new Map<string, Engine>();
+  const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
+  for (const name of new Set(jobs.map(({ cell }) => cell.engine))) {
+    const engine = createEngine(name, projectDir);
+    const started = performance.now();
+    await engine.build(arch);
+    events.note(`built ${name} in ${Math.round(performance.now() - started)} ms`);
+    engines.set(name, engine);
+  }
+  return engines;
 }
 
 /** One host's part of a run, from its preparation to its end. */
@@ -76,13 +97,21 @@ class HostRun {
   readonly #definition: HostDefinition;
   readonly #book: ResultBook;
   readonly #imageFile: string;
+  readonly #engines: ReadonlyMap<string, Engine>;
   readonly #phases: Phase[] = [];
 
-  constructor(options: MatrixOptions, definition: HostDefinition, book: ResultBook, imageFile: string) {
+  constructor(
+    options: MatrixOptions,
+    definition: HostDefinition,
+    book: ResultBook,
+    imageFile: string,
+    engines: ReadonlyMap<string, Engine>,
+  ) {
     this.#options = options;
     this.#definition = definition;
     this.#book = book;
     this.#imageFile = imageFile;
+    this.#engines = engines;
   }
 
   async run(): Promise<HostReport> {
@@ -126,19 +155,14 @@ class HostRun {
   }
 
   async #install(host: RunningHost): Promise<ReadonlyMap<string, EngineProgram>> {
-    const { projectDir, signal, events, jobs } = this.#options;
-    const names = new Set(jobs.filter(({ cell }) => cell.host === host.name).map(({ cell }) => cell.engine));
+    const { signal, events, jobs } = this.#options;
     const programs = new Map<string, EngineProgram>();
-    for (const name of names) {
+    for (const [name, engine] of this.#engines) {
+      if (!jobs.some(({ cell }) => cell.host === host.name && cell.engine === name)) continue;
       const progress = (message: string) => events.hostProgress(host.name, message);
       progress(`install ${name}`);
-      const engine = createEngine(name, projectDir, host.facts.arch);
-      programs.set(
-        name,
-        await this.#phase(`install ${name}`, () =>
-          engine.install(host.ssh, { node: hostNode, signal, progress }),
-        ),
-      );
+      const options = { arch: host.facts.arch, node: hostNode, signal, progress };
+      programs.set(name, await this.#phase(`install ${name}`, () => engine.install(host.ssh, options)));
     }
     return programs;
   }
@@ -178,7 +202,7 @@ class HostRun {
     jobs: readonly Job[],
     programs: ReadonlyMap<string, EngineProgram>,
   ): Promise<ReadonlyMap<string, CellRun>> {
-    const { runDir, reportDir, retries, repeat } = this.#options;
+    const { projectDir, runDir, reportDir, retries, repeat } = this.#options;
     const cells = new Map<string, CellRun>();
     for (const job of jobs) {
       const name = cellName(job.cell);
@@ -189,6 +213,7 @@ class HostRun {
       const socketDir = known?.socketDir ?? join(runDir, `s-${host.name}-${cells.size}`);
       await mkdir(socketDir, { recursive: true });
       cells.set(name, {
+        projectDir,
         cell: job.cell,
         facts: host.facts,
         ssh: host.sshAddress,

@@ -126,7 +126,10 @@ async function conclude(scenario: ScenarioRun, running: RunningScenario): Promis
     return { outcome: 'skip', reason: failure.message, durationMs: 0 };
   }
   if (failure === undefined && leaks.length === 0) return { outcome: 'pass', durationMs: 0 };
-  const leaked = leaks.map(({ kind, what, owner }) => `${kind} ${what}${owner ? `, held by ${owner}` : ''}`);
+  // The evidence has all of it; the reason is read in a terminal.
+  const leaked = leaks.map(({ kind, what, owner }) =>
+    clip(`${kind} ${what}${owner ? `, held by ${owner}` : ''}`, 200),
+  );
   const reasons = [
     ...(failure === undefined ? [] : [`${running.failedStep}: ${text(failure)}`]),
     ...(leaked.length === 0
@@ -135,6 +138,10 @@ async function conclude(scenario: ScenarioRun, running: RunningScenario): Promis
   ];
   const evidence = await gatherEvidence(scenario, running);
   return { outcome: 'fail', reason: reasons.join(' | '), durationMs: 0, evidence };
+}
+
+function clip(line: string, length: number): string {
+  return line.length <= length ? line : `${line.slice(0, length - 1)}…`;
 }
 
 function text(error: unknown): string {

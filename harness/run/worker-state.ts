@@ -10,11 +10,13 @@ export function scenarioFile(): { readonly area: string; readonly file: string }
   return { area: basename(dirname(file)), file };
 }
 
-/** The one session of this worker's cell: a worker lives for a cell, and so does its SSH connection. */
-export function cellSession(run: CellRun): Promise<CellSession> {
-  const open = sessions.get(run.socketDir) ?? CellSession.open(run);
-  sessions.set(run.socketDir, open);
-  return open;
+/** The one session of this worker's cell: a worker lives for a cell, and so does its SSH connection. A lost one is opened anew. */
+export async function cellSession(run: CellRun): Promise<CellSession> {
+  const known = await sessions.get(run.socketDir)?.catch(() => undefined);
+  if (known !== undefined && !known.ssh.lost.aborted) return known;
+  const opened = CellSession.open(run);
+  sessions.set(run.socketDir, opened);
+  return opened;
 }
 
 const sessions = new Map<string, Promise<CellSession>>();
