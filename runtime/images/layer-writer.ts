@@ -1,0 +1,173 @@
+import { closeSync, constants, linkSync, mkdirSync, openSync, symlinkSync, write, writeSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { makeRawNode } from '../sys/raw-path.ts';
+import { setAttributes, setTime } from './entry-attributes.ts';
+import { EntryProblem } from './entry-problem.ts';
+import { insideRoot, join, RootPaths } from './root-paths.ts';
+import { type ByteString, type FileTime, showName, type TarHeader } from './tar-header.ts';
+import type { TarEntry } from './tar-reader.ts';
+
+const writeAsync = promisify(write);
+// A write of this size to the page cache takes microseconds; larger ones leave the event loop free.
+const writtenAtOnce = 65_536;
+const whiteout = '.wh.';
+const opaque = '.wh..wh..opq';
+// Folders and files that aufs kept for itself are in layers made by it.
+const aufsPrivate = '.wh..wh.';
+const kindBits = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const;
+
+/** Puts the entries of one layer into a tree, in the order they come. */
+export class LayerWriter {
+  readonly warnings: string[] = [];
+  readonly #paths: RootPaths;
+  /** What this layer has written, with all folders above: whiteouts spare it, in whatever order they come. */
+  readonly #touched = new Set<ByteString>(['']);
+  /** Filling a folder changes its time, so times of folders are set last. */
+  readonly #folderTimes = new Map<ByteString, FileTime>();
+
+  constructor(root: string) {
+    this.#paths = new RootPaths(root);
+  }
+
+  /** @throws EntryProblem, or the error of the system call. */
+  async add(entry: TarEntry): Promise<void> {
+    const name = insideRoot(entry.name, 'entry');
+    const folders = name.split('/');
+    const base = folders.pop() ?? '';
+    if ([...folders, base].some((part) => part.startsWith(aufsPrivate) && part !== opaque)) return;
+    if (folders.some((part) => part.startsWith(whiteout))) {
+      throw new EntryProblem(
+        'found a whiteout in the place of a folder, wanted it as the last part of a name',
+      );
+    }
+    if (base.startsWith(whiteout)) this.#whiteOut(name, base);
+    else if (name === '') this.#addRoot(entry);
+    else await this.#addFile(name, entry);
+  }
+
+  finish(): void {
+    for (const [path, time] of this.#folderTimes) {
+      if (this.#paths.stat(path)?.isDirectory()) setTime(this.#paths.raw(path), time);
+    }
+  }
+
+  #addRoot(entry: TarEntry): void {
+    if (entry.type !== 'directory') {
+      throw new EntryProblem(`found a ${entry.type} in place of the root, wanted a folder`);
+    }
+    this.#dress('', entry);
+  }
+
+  async #addFile(name: ByteString, entry: TarEntry): Promise<void> {
+    const path = this.#resolve(name);
+    const there = this.#paths.stat(path);
+    const merges = entry.type === 'directory' && there?.isDirectory() === true;
+    // What is in the way goes, unless a folder meets a folder.
+    if (there && !merges) this.#paths.remove(path, there);
+    if (!merges) await this.#make(this.#paths.raw(path), entry);
+    this.#touch(path);
+    // A hard link is the file it names: attributes came with that.
+    if (entry.type !== 'link') this.#dress(path, entry);
+  }
+
+  async #make(raw: Buffer, entry: TarEntry): Promise<void> {
+    switch (entry.type) {
+      case 'file':
+        return writeFile(raw, entry);
+      case 'directory':
+        return mkdirSync(raw, 0o700);
+      case 'symlink':
+        return symlinkSync(linkTarget(entry), raw);
+      case 'link':
+        return linkSync(this.#linked(entry), raw);
+      case 'fifo':
+        return makeRawNode(raw, kindBits.fifo | 0o600, 0, 0);
+      case 'character':
+      case 'block':
+        checkDevice(entry);
+        return makeRawNode(raw, kindBits[entry.type] | 0o600, entry.major, entry.minor);
+    }
+  }
+
+  /** The file that a hard link names: in this layer or one below, and not through a link to elsewhere. */
+  #linked(entry: TarHeader): Buffer {
+    const target = insideRoot(entry.linkName, `the target of link ${showName(entry.name)}`);
+    const path = this.#resolve(target);
+    const stat = this.#paths.stat(path);
+    if (stat && !stat.isDirectory()) return this.#paths.raw(path);
+    const found = stat ? 'a folder' : 'nothing';
+    throw new EntryProblem(`found ${found} at its target ${showName(entry.linkName)}, wanted a file`);
+  }
+
+  #dress(path: ByteString, entry: TarEntry): void {
+    const raw = this.#paths.raw(path);
+    this.warnings.push(...setAttributes(raw, entry));
+    if (entry.type === 'directory') this.#folderTimes.set(path, entry.mtime);
+    else setTime(raw, entry.mtime);
+  }
+
+  #whiteOut(name: ByteString, base: ByteString): void {
+    const hidden = base.slice(whiteout.length);
+    if (base !== opaque && (hidden === '' || hidden === '.' || hidden === '..')) {
+      throw new EntryProblem(`found a whiteout of ${JSON.stringify(hidden)}, wanted one of a file`);
+    }
+    const folder = this.#resolve(name).slice(0, -base.length - 1);
+    this.#prune(base === opaque ? folder : join(folder, hidden));
+  }
+
+  /** Removes what lower layers have at the path, and spares what this layer has put there. */
+  #prune(path: ByteString): void {
+    if (!this.#touched.has(path)) {
+      this.#paths.remove(path);
+    } else if (this.#paths.stat(path)?.isDirectory()) {
+      for (const child of this.#paths.list(path)) this.#prune(child);
+    }
+  }
+
+  #resolve(name: ByteString): ByteString {
+    return this.#paths.resolve(name, (folder) => this.#touch(folder));
+  }
+
+  #touch(path: ByteString): void {
+    for (
+      let each = path;
+      !this.#touched.has(each);
+      each = each.slice(0, Math.max(0, each.lastIndexOf('/')))
+    ) {
+      this.#touched.add(each);
+    }
+  }
+}
+
+async function writeFile(raw: Buffer, entry: TarEntry): Promise<void> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const file = openSync(raw, flags, 0o600);
+  try {
+    for await (const chunk of entry.body()) {
+      for (let done = 0; done < chunk.length; ) {
+        const rest = chunk.subarray(done);
+        done +=
+          entry.size > writtenAtOnce ? (await writeAsync(file, rest)).bytesWritten : writeSync(file, rest);
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function linkTarget({ linkName }: TarHeader): Buffer {
+  if (linkName !== '' && !linkName.includes('\0')) return Buffer.from(linkName, 'latin1');
+  throw new EntryProblem(`found link target ${showName(linkName)}, wanted a path`);
+}
+
+function checkDevice({ major, minor, type }: TarHeader): void {
+  // 12 and 20 bits are what the kernel keeps of the two.
+  if (!(major >= 0 && major <= 0xfff && minor >= 0 && minor <= 0xfffff)) {
+    throw new EntryProblem(`found device ${major}:${minor}, wanted 0–4095 and 0–1048575`);
+  }
+  if (type === 'character' && major === 0 && minor === 0) {
+    throw new EntryProblem(
+      "found character device 0:0, which is a union file system's whiteout, wanted a device",
+    );
+  }
+}
