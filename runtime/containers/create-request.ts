@@ -151,6 +151,9 @@ const createRequest = z.object({
 
 /** What says nothing about how the container runs here: metadata, the client's own business, Windows. */
 const ignoredTop: ReadonlySet<string> = new Set([
+  // Query parameters that client libraries repeat in the body.
+  'name',
+  'platform',
   'ArgsEscaped',
   'NetworkDisabled',
   'NetworkingConfig',
