@@ -1,9 +1,12 @@
-import { Readable } from 'node:stream';
+import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { codeOf, HullError } from '../base/errors.ts';
+import { zstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd';
+
+const chunkSize = 128 * 1024;
 
 const known: readonly { readonly name: Compression | 'bzip2' | 'xz'; readonly starts: string }[] = [
   { name: 'gzip', starts: '1f8b' },
@@ -56,24 +59,27 @@ async function* through(
   compression: 'gzip' | 'zstd',
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
-  const options = { chunkSize: 128 * 1024 };
-  const decoder = compression === 'gzip' ? createGunzip(options) : createZstdDecompress(options);
+  try {
+    if (compression === 'gzip') yield* decode(source, createGunzip({ chunkSize }));
+    else
+      for await (const frame of zstdFrames(source)) yield* decode(frame, createZstdDecompress({ chunkSize }));
+  } catch (error) {
+    const code = codeOf(error) ?? '';
+    if (!/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) throw error;
+    throw new HullError(
+      `Cannot decompress the archive: found damaged ${compression} data (${code}), wanted it whole`,
+      { kind: 'invalid', cause: error },
+    );
+  }
+}
+
+async function* decode(source: AsyncIterable<Uint8Array>, decoder: Transform): AsyncGenerator<Uint8Array> {
   const input = pipeline(Readable.from(source, { objectMode: false }), decoder);
   // The decoder's own failure comes out of the loop below; this keeps it from being "unhandled" as well.
   input.catch(() => undefined);
   try {
     yield* decoder;
     await input;
-  } catch (error) {
-    const code = codeOf(error) ?? '';
-    if (!/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) throw error;
-    throw new HullError(
-      `Cannot decompress the archive: found damaged ${compression} data (${code}), wanted it whole`,
-      {
-        kind: 'invalid',
-        cause: error,
-      },
-    );
   } finally {
     decoder.destroy();
   }

@@ -1,0 +1,69 @@
+import { describe, expect, test } from 'vitest';
+import type { CatalogueEntry } from './catalogue.ts';
+import { findImage } from './find-image.ts';
+import { planRemoval } from './plan-removal.ts';
+
+const image = (start: string, ...references: string[]): CatalogueEntry => ({
+  id: `sha256:${start.padEnd(64, '0')}`,
+  manifest: { digest: `sha256:${start.padEnd(64, 'f')}`, size: 1 },
+  config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
+  layerBlobs: [],
+  references,
+});
+
+const first = image('abc1', 'busybox:latest', 'busybox:1.36');
+const second = image('abd2', 'team/name:v1');
+const third = image('9', 'cafe:latest');
+const images = [first, second, third];
+const id = (text: string) => findImage(images, text).entry.id;
+
+describe('findImage', () => {
+  test.each([
+    ['busybox', first],
+    ['docker.io/library/busybox:1.36', first],
+    [first.id, first],
+    [first.id.slice('sha256:'.length), first],
+    ['abc', first],
+    ['sha256:abd', second],
+    ['cafe', third],
+    [`busybox@${first.manifest.digest}`, first],
+    [`busybox@${first.id}`, first],
+  ])('%s', (text, wanted) => {
+    expect(id(text)).toBe(wanted.id);
+  });
+
+  test.each([
+    ['ab', 'conflict'],
+    ['busybox:none', 'not-found'],
+    ['fff', 'not-found'],
+    [`team/name@${first.id}`, 'not-found'],
+    ['sha256:xyz', 'not-found'],
+    ['No Name', 'invalid'],
+  ])('%s is %s', (text, kind) => {
+    expect(() => id(text)).toThrow(expect.objectContaining({ kind }));
+  });
+});
+
+describe('planRemoval', () => {
+  const plan = (text: string, usedBy: readonly string[] = [], force = false) =>
+    planRemoval(findImage(images, text), usedBy, force);
+
+  test('a name goes alone while there are others, also of an image in use', () => {
+    expect(plan('busybox', ['c1'])).toEqual({ untagged: ['busybox:latest'], keep: true });
+  });
+
+  test('the image goes with its last name, or by id', () => {
+    expect(plan('team/name:v1')).toEqual({ untagged: ['team/name:v1'], keep: false });
+    expect(plan('abd')).toEqual({ untagged: ['team/name:v1'], keep: false });
+  });
+
+  test('an image in use is refused with its users, or loses only its names by force', () => {
+    expect(() => plan('abd', ['c1', 'c2'])).toThrow(/used by container c1, c2/);
+    expect(plan('abd', ['c1'], true)).toEqual({ untagged: ['team/name:v1'], keep: true });
+  });
+
+  test('an image of several names is refused by id, or goes with all of them by force', () => {
+    expect(() => plan('abc')).toThrow(expect.objectContaining({ kind: 'conflict' }));
+    expect(plan('abc', [], true)).toEqual({ untagged: ['busybox:latest', 'busybox:1.36'], keep: false });
+  });
+});
