@@ -3,7 +3,7 @@ import { getSystemErrorMap } from 'node:util';
 import { type Change, type Comparison, changeText } from '../compare.ts';
 import type { Problem } from '../problems.ts';
 import { cellOf, type Evidence, jobOf, type Result, type Results, scenarioOf } from '../schema.ts';
-import { count, duration, oneLine, printable } from '../text.ts';
+import { count, duration, oneLine } from '../text.ts';
 import { html, type Markup } from './html.ts';
 import { jobAnchor, jobHref, tag } from './parts.ts';
 
@@ -36,14 +36,14 @@ function article(result: Result, { change, problem }: Context): Markup {
 <header>${tag(result.outcome)}<div class="name"><h2>${scenarioOf(result)}</h2><p>${cellOf(result)}</p></div>
 <nav>${problem && html`<button type="button" class="step" data-step="-1" aria-label="Previous problem" hidden>↑</button><button type="button" class="step" data-step="1" aria-label="Next problem" hidden>↓</button>`}<a class="close" href="#closed" aria-label="Close">✕</a></nav></header>
 <div class="body">
-${result.reason !== undefined && html`<pre class="reason ${result.outcome}" data-text>${printable(result.reason)}</pre>`}
+${result.reason !== undefined && html`<pre class="reason ${result.outcome}" data-text>${result.reason}</pre>`}
 <dl class="facts">
 ${fact('took', duration(result.durationMs))}
 ${result.attempts && fact('attempts', `passed ${result.attempts.passed} of ${result.attempts.total}`)}
 ${!result.required && fact('required', 'no: does not make the run red')}
 ${change && fact('baseline', changeText(change))}
 ${fact('kernel', result.kernel || 'unknown: the host never answered')}
-${evidence?.step !== undefined && fact('step', html`<code data-text>${printable(evidence.step)}</code>`)}
+${evidence?.step !== undefined && fact('step', html`<code data-text>${evidence.step}</code>`)}
 ${evidence?.errno !== undefined && fact('errno', html`<code data-text>${evidence.errno}</code> ${meaning(evidence.errno)}`)}
 </dl>
 ${evidence && proof(evidence)}
@@ -56,19 +56,19 @@ ${same.length > 0 && section(`Same reason: ${count(same.length, 'more scenario')
 function proof(evidence: Evidence): Markup {
   const { holders = [], leaks = [] } = evidence;
   return html`
-${holders.length > 0 && section('Held by', html`<ul class="holders">${holders.map((holder) => html`<li><code data-text>${printable(holder)}</code></li>`)}</ul>`)}
+${holders.length > 0 && section('Held by', html`<ul class="holders">${holders.map((holder) => html`<li><code data-text>${holder}</code></li>`)}</ul>`)}
 ${
   leaks.length > 0 &&
   section(
     'Leaked',
     html`<table class="leaks"><thead><tr><th>kind</th><th>what</th><th>owner</th></tr></thead><tbody>${leaks.map(
       ({ kind, what, owner }) =>
-        html`<tr><td>${kind}</td><td><code data-text>${printable(what)}</code></td><td>${owner === undefined ? html`<span class="quiet">unknown</span>` : html`<code data-text>${printable(owner)}</code>`}</td></tr>`,
+        html`<tr><td>${kind}</td><td><code data-text>${what}</code></td><td>${owner === undefined ? html`<span class="quiet">unknown</span>` : html`<code data-text>${owner}</code>`}</td></tr>`,
     )}</tbody></table>`,
   )
 }
 ${section('Run it again', html`<div class="rerun"><code>${oneLine(evidence.rerun)}</code><button type="button" class="copy" hidden>Copy</button></div>`)}
-${evidence.detail !== undefined && html`<details open><summary>Whole error</summary><pre data-text>${printable(evidence.detail)}</pre></details>`}
+${evidence.detail !== undefined && html`<details open><summary>Whole error</summary><pre data-text>${evidence.detail}</pre></details>`}
 ${file('Daemon log', evidence.daemonLog)}
 ${file('Console', evidence.console)}
 ${file('Mountinfo', evidence.mountinfo)}`;

@@ -1,5 +1,5 @@
 import type { HostReport, Phase, Result, Results } from '../schema.ts';
-import { count, duration, printable } from '../text.ts';
+import { count, duration } from '../text.ts';
 import { html, type Markup } from './html.ts';
 
 /** What each host is and where its time went; all bars share one scale. */
@@ -33,7 +33,7 @@ function card(host: HostReport, phases: readonly Phase[], longest: number, names
   });
   return html`<div class="card">
 <h3>${host.name}</h3>
-${host.broken && html`<div class="broken"><b>! broke: ${host.broken.what}</b> ${printable(host.broken.message)}${host.broken.console && html`<details><summary>The console's end</summary><pre>${printable(host.broken.console)}</pre></details>`}</div>`}
+${host.broken && html`<div class="broken"><b>! broke: ${host.broken.what}</b> ${host.broken.message}${host.broken.console && html`<details><summary>The console's end</summary><pre>${host.broken.console}</pre></details>`}</div>`}
 <dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name ?? ''}</dt><dd>${value ?? ''}</dd></div>`)}</dl>
 <svg class="phases" viewBox="0 0 1000 10" preserveAspectRatio="none" aria-hidden="true">${pieces}</svg>
 <ul class="legend">${phases.map(({ name, durationMs }) => html`<li><svg viewBox="0 0 8 8" aria-hidden="true"><rect class="phase${names.indexOf(name) % 8}" width="8" height="8"/></svg>${name} <b>${duration(durationMs)}</b></li>`)}</ul>

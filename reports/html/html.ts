@@ -1,3 +1,5 @@
+import { printable } from '../text.ts';
+
 /** Markup that is known to be safe. Only `html` makes one from text, and it escapes everything that is not one already. */
 export class Markup {
   readonly source: string;
@@ -9,7 +11,7 @@ export class Markup {
 
 export type Part = Markup | string | number | false | undefined | readonly Part[];
 
-/** `html`<b>${text}</b>``: text is escaped for element content and for quoted attributes; nothing else is written with it. */
+/** `html`<b>${text}</b>``: text is made printable and escaped, for element content and for quoted attributes. */
 export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): Markup {
   return new Markup(strings.map((text, index) => text + write(parts[index])).join(''));
 }
@@ -17,7 +19,8 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
 function write(part: Part): string {
   if (part === undefined || part === false) return '';
   if (part instanceof Markup) return part.source;
-  if (typeof part === 'string' || typeof part === 'number') return escapeHtml(String(part));
+  if (typeof part === 'string' || typeof part === 'number')
+    return escapeHtml(printable(String(part).toWellFormed()));
   return part.map(write).join('');
 }
 

@@ -3,7 +3,7 @@ import { columnsOf } from '../terminal/matrix.ts';
 import { glyphs } from '../terminal/style.ts';
 import { duration, firstLine } from '../text.ts';
 import { html, type Markup } from './html.ts';
-import { jobHref } from './parts.ts';
+import { jobAnchor, jobHref } from './parts.ts';
 
 /** Columns above which the cells show glyphs alone; each glyph has its own shape, and the word is in the cell's label. */
 const wideMatrix = 12;
@@ -45,7 +45,7 @@ function cell(result: Result | undefined, key: string, edge: string): Markup {
   const time = duration(result.durationMs);
   const why = result.reason ? `: ${firstLine(result.reason)}` : '';
   const title = `${result.outcome}${result.required ? '' : ' (not required)'}, ${time}${why}`;
-  return html`<td class="${edge.trim()}" data-cell="${key}"><a class="cell ${result.outcome}${result.required ? '' : ' optional'}" href="${jobHref(result)}" data-job="${jobOf(result).toWellFormed()}" data-host="${result.host}" data-driver="${`${result.engine}/${result.driver}`}" data-outcome="${result.outcome}" title="${title}" aria-label="${`${result.outcome}, ${jobOf(result)}`}"><span class="glyph" aria-hidden="true">${glyphs[result.outcome]}</span><span class="word"> ${result.outcome}</span></a></td>`;
+  return html`<td class="${edge.trim()}" data-cell="${key}"><a class="cell ${result.outcome}${result.required ? '' : ' optional'}" href="${jobHref(result)}" data-job="${jobAnchor(result)}" data-host="${result.host}" data-driver="${`${result.engine}/${result.driver}`}" data-outcome="${result.outcome}" title="${title}" aria-label="${`${result.outcome}, ${jobOf(result)}`}"><span class="glyph" aria-hidden="true">${glyphs[result.outcome]}</span><span class="word"> ${result.outcome}</span></a></td>`;
 }
 
 function ratio(results: readonly Result[]): string {
