@@ -28,9 +28,12 @@ export async function reapRuns(cacheDir: string): Promise<readonly string[]> {
   return removed;
 }
 
+/** A folder without a note is younger than its note, or somebody else's: not ours to remove. */
 async function isOwned(path: string): Promise<boolean> {
+  const note = await readFile(join(path, 'owner.json'), 'utf8').catch(() => undefined);
+  if (note === undefined) return true;
   try {
-    const owner: unknown = JSON.parse(await readFile(join(path, 'owner.json'), 'utf8'));
+    const owner: unknown = JSON.parse(note);
     if (owner === null || typeof owner !== 'object' || !('pid' in owner) || !('startTicks' in owner))
       return false;
     return (await startTicks(Number(owner.pid))) === owner.startTicks;
