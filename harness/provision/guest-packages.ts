@@ -1,0 +1,21 @@
+/**
+ * What a host needs so that scenarios can run on it: an init, SSH, and the tools that the engine's storage drivers
+ * and the scenarios call. Node comes from this checkout, see harness/hosts/qemu/guest-files.ts.
+ */
+export const guestPackages = {
+  debian: [
+    'linux-image-amd64',
+    'systemd-sysv',
+    'udev',
+    'kmod',
+    'openssh-server',
+    'iproute2',
+    'nftables',
+    'procps',
+    'e2fsprogs',
+    'xfsprogs',
+    'dmsetup',
+    'libdevmapper1.02.1',
+    'thin-provisioning-tools',
+  ],
+} as const;
