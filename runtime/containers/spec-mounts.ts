@@ -5,7 +5,12 @@ import type { HostConfig, MountRequest } from './create-request.ts';
 import type { HostModes } from './host-modes.ts';
 
 /** Docker's default mounts, then what the client asked for; a wish replaces the default at the same place. */
-export function mountsOf(host: HostConfig, modes: HostModes, files: readonly SpecMount[]): SpecMount[] {
+export function mountsOf(
+  host: HostConfig,
+  modes: HostModes,
+  files: readonly SpecMount[],
+  { showCgroups }: { readonly showCgroups: boolean },
+): SpecMount[] {
   const wished = [...host.Binds.map(parseBind), ...host.Mounts.map(fromMount), ...tmpfsOf(host)];
   const taken = new Set<string>();
   for (const { destination } of wished) {
@@ -13,7 +18,7 @@ export function mountsOf(host: HostConfig, modes: HostModes, files: readonly Spe
     if (destination === '/') throw invalid('a mount at "/" would hide the image');
     taken.add(destination);
   }
-  const defaults = [...defaultMounts(host, modes), ...files].filter(
+  const defaults = [...defaultMounts(host, modes, showCgroups), ...files].filter(
     ({ destination }) => !taken.has(destination),
   );
   // Parents first, so that nothing hides what was mounted before it.
@@ -26,7 +31,7 @@ export function bindSources(host: HostConfig): readonly string[] {
   return host.Binds.flatMap((bind) => parseBind(bind).source ?? []);
 }
 
-function defaultMounts(host: HostConfig, modes: HostModes): SpecMount[] {
+function defaultMounts(host: HostConfig, modes: HostModes, showCgroups: boolean): SpecMount[] {
   const readOnly = host.Privileged ? [] : ['ro'];
   const guarded = ['nosuid', 'noexec', 'nodev'];
   const size = host.ShmSize || 64 * 1024 * 1024;
@@ -45,12 +50,16 @@ function defaultMounts(host: HostConfig, modes: HostModes): SpecMount[] {
       options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
     },
     { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...guarded, ...readOnly] },
-    {
-      destination: '/sys/fs/cgroup',
-      type: 'cgroup',
-      source: 'cgroup',
-      options: [...guarded, ...readOnly],
-    },
+    ...(showCgroups
+      ? [
+          {
+            destination: '/sys/fs/cgroup',
+            type: 'cgroup',
+            source: 'cgroup',
+            options: [...guarded, ...readOnly],
+          },
+        ]
+      : []),
     ...(modes.ipc === 'host'
       ? [
           { destination: '/dev/mqueue', type: 'bind', source: '/dev/mqueue', options: ['rbind', ...guarded] },

@@ -38,7 +38,8 @@ export function makeSpec(input: SpecInput): Spec {
     root: { path: 'rootfs', readonly: host.ReadonlyRootfs },
     ...(hostname === undefined ? {} : { hostname }),
     ...(config.Domainname === '' || modes.uts === 'host' ? {} : { domainname: config.Domainname }),
-    mounts: mountsOf(host, modes, input.files),
+    // On version 1 and hybrid hosts the launch program has no cgroup mount to offer.
+    mounts: mountsOf(host, modes, input.files, { showCgroups: cgroupMode === 'v2' }),
     linux: {
       namespaces: namespacesOf(modes),
       devices: host.Privileged ? input.hostDevices : [],
