@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readJson, writeFileAtomic, writeJsonAtomic } from './atomic-file.ts';
+import { readJson, removeTemporaries, writeFileAtomic, writeJsonAtomic } from './atomic-file.ts';
 
 let dir: string;
 beforeEach(async () => {
@@ -26,6 +26,16 @@ describe('writeFileAtomic', () => {
     await mkdir(join(target, 'full'), { recursive: true });
     await expect(writeFileAtomic(target, 'x')).rejects.toMatchObject({ code: 'EISDIR' });
     expect((await readdir(dir)).sort()).toEqual(['folder', 'other']);
+  });
+});
+
+describe('removeTemporaries', () => {
+  it('removes what an interrupted write has left, and nothing else', async () => {
+    for (const name of ['.state.json.0123456789ab.tmp', 'state.json', '.hidden', 'a.tmp']) {
+      await writeFile(join(dir, name), '');
+    }
+    expect(await removeTemporaries(dir)).toEqual(['.state.json.0123456789ab.tmp']);
+    expect((await readdir(dir)).sort()).toEqual(['.hidden', 'a.tmp', 'state.json']);
   });
 });
 

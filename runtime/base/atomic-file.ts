@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { HullError, ifExists } from './errors.ts';
 
@@ -33,6 +33,13 @@ export async function writeFileAtomic(
     throw error;
   }
   if (durable) await syncFolder(dirname(path));
+}
+
+/** Removes what writes that a crash interrupted have left in a folder; answers their names. Only while nobody writes there. */
+export async function removeTemporaries(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => /^\..+\.[0-9a-f]{12}\.tmp$/.test(name));
+  for (const name of names) await rm(join(folder, name), { force: true });
+  return names;
 }
 
 /** Flushes a folder's entries: a file renamed into it is there after a power cut. */

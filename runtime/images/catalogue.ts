@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, writeJsonAtomic } from '../base/atomic-file.ts';
+import { readJson, removeTemporaries, writeJsonAtomic } from '../base/atomic-file.ts';
 import { ifExists } from '../base/errors.ts';
 import type { Blobs } from './blobs.ts';
 import type { Digest } from './digest.ts';
@@ -38,7 +38,8 @@ export class Catalogue {
   async read(): Promise<readonly string[]> {
     const path = join(this.#root, 'index.json');
     const text = await ifExists(readFile(path, 'utf8'));
-    const problems: string[] = [];
+    const problems = (await removeTemporaries(this.#root)).map((name) => `removed unfinished ${name}`);
+    let dropped = false;
     const entries = new Map<Digest, CatalogueEntry>();
     for (const descriptor of text === undefined ? [] : parseIndex(text, path).manifests) {
       const name = descriptor.annotations?.[nameKey];
@@ -48,11 +49,12 @@ export class Catalogue {
         entries.set(entry.id, { ...entry, references });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        dropped = true;
         problems.push(`dropped image ${name ?? descriptor.digest}: ${reason}`);
       }
     }
     this.#entries = entries;
-    if (problems.length > 0) await this.write(entries);
+    if (dropped) await this.write(entries);
     return problems;
   }
 

@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readJson, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
 import { HullError, joinErrors } from '../base/errors.ts';
 import type { LayerId, StorageDriver } from '../storage/driver.ts';
 import { withRoot } from '../storage/with-root.ts';
@@ -93,7 +93,7 @@ export class Layers {
   /** Removes the records of layers that are not whole, or that the driver does not have. Says what it did. */
   async reconcile(): Promise<readonly string[]> {
     const present = new Set(await this.#driver.list());
-    const done: string[] = [];
+    const done = (await removeTemporaries(this.#folder)).map((name) => `removed unfinished record ${name}`);
     for (const chainId of await this.childrenFirst()) {
       const record = await this.#read(chainId);
       if (!record || (record.state === 'complete' && present.has(layerIdOf(chainId)))) continue;
