@@ -20,7 +20,7 @@ export async function hold(
   script: string,
   within: readonly string[] = [],
 ): Promise<Holder> {
-  const held = `${script}\necho $$\nexec sleep ${longestHold}`;
+  const held = `set -e\n${script}\necho $$\nexec sleep ${longestHold}`;
   const process = await t.host.spawn([...within, 'sh', '-c', held]);
   let ended = false;
   const end = async () => {

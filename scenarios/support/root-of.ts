@@ -23,8 +23,16 @@ export async function rootOf(t: ScenarioContext, pid: number): Promise<RootFacts
   const ownFileSystem = fields[2] !== deviceNumber(Number(dataDevice));
   const upper = superOptions.split(',').find((option) => option.startsWith('upperdir='));
   const device = ownFileSystem && source.startsWith('/dev/') ? source : undefined;
-  const folder = upper?.slice('upperdir='.length) ?? (ownFileSystem ? undefined : fields[3]);
+  const bound = ownFileSystem ? undefined : fields[3];
+  const folder = upper === undefined ? bound : await absolute(t, upper.slice('upperdir='.length));
   return { type, ownFileSystem, device, folder };
+}
+
+/** Engines shorten overlay's options by mounting from within their data root; the kernel shows them as they were given. */
+async function absolute(t: ScenarioContext, path: string): Promise<string> {
+  if (path.startsWith('/')) return path;
+  const wanted = `*/${path}`;
+  return (await t.host.ok(['find', t.engine.dataRoot, '-type', 'd', '-path', wanted, '-prune'])).trim();
 }
 
 /** A 64-bit dev_t as mountinfo writes it, see makedev(3). */

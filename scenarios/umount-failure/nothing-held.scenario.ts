@@ -64,11 +64,13 @@ scenario("a removal does not delete through the host's mount", { dependsOnDriver
      ${device === undefined ? '' : `mount ${device} ${base}/view`}
      mount --bind ${base}/precious ${view}/deck`,
   ]);
+  // By what is mounted, not where: an engine may have moved the folder aside.
   const unmount = () =>
     t.host.run([
       'sh',
       '-c',
-      `umount ${view}/deck 2>/dev/null; umount ${base}/view 2>/dev/null; rm -rf --one-file-system ${base}`,
+      `grep -F ' ${base}/precious ' /proc/self/mountinfo | cut -d ' ' -f 5 | xargs -r umount
+       umount ${base}/view 2>/dev/null; rm -rf --one-file-system ${base}`,
     ]);
   t.defer(unmount);
   await container.kill();
@@ -78,12 +80,28 @@ scenario("a removal does not delete through the host's mount", { dependsOnDriver
       (error: Error) => error.message,
     ),
   );
-  expect((await t.host.readFile(`${base}/precious/file`)).trim(), `the answer was: ${removal}`).toBe('keep');
-  await unmount();
+  const kept = (await t.host.readFile(`${base}/precious/file`)).trim();
+  expect(kept, `the answer was: ${removal}`).toBe('keep');
   if (removal !== 'removed') {
     t.holders([removal]);
-    expect(removal).toContain(view);
-    await t.waitFor('it to be removed without the mount', () => container.remove().then(() => true));
+    expect(removal).toContain(device === undefined ? '/deck' : `${base}/view`);
+    await t.step('start the daemon again with the mount still there', async () => {
+      await t.engine.crash();
+      await t.engine.start();
+    });
+    expect((await t.host.readFile(`${base}/precious/file`)).trim()).toBe('keep');
+  }
+  await unmount();
+  if (removal !== 'removed') {
+    await t.waitFor('it to be removed without the mount', () =>
+      container.remove().then(() => true, ifAbsent),
+    );
   }
   expect(await t.leaks()).toEqual([]);
 });
+
+/** The daemon may have finished the removal by itself. */
+function ifAbsent(error: Error): boolean {
+  if ('statusCode' in error && error.statusCode === 404) return true;
+  throw error;
+}
