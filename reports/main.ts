@@ -15,6 +15,12 @@ import { type ReportPaths, writeReports } from './write.ts';
 
 /** Exit status: 0 green, 1 red or regressed, 2 the command could not do its work. */
 const program = new Command('node reports/main.ts').description('Works on the results.json of runs');
+interface MergeFlags {
+  readonly output: string;
+  readonly baseline?: string;
+  readonly hosts?: readonly string[];
+}
+
 const baselineOption = new Option('-b, --baseline <results.json>', 'tell what changed since this run');
 
 program
@@ -22,13 +28,19 @@ program
   .description("join the results of a plan's shards into one report")
   .argument('<results.json...>', 'one per shard; evidence is looked for beside each')
   .requiredOption('-o, --output <dir>', 'folder of the joined report')
+  .option('--hosts <names>', 'hosts that must have results, separated by commas', (names) => names.split(','))
   .addOption(baselineOption)
-  .action(async (files: string[], { output, baseline }: { output: string; baseline?: string }) => {
+  .action(async (files: string[], { output, baseline, hosts = [] }: MergeFlags) => {
     const shards = [];
     for (const from of files) shards.push({ from, results: await readResults(from) });
     // First what can be refused, then what writes.
     mergeResults(shards);
-    await render(mergeResults(await gatherEvidence(shards, output)), output, baseline);
+    const merged = mergeResults(await gatherEvidence(shards, output));
+    await render(merged, output, baseline);
+    // A shard that was lost took its plan with it: without this the rest would look like the whole.
+    const lost = hosts.filter((name) => !merged.results.some(({ host }) => host === name));
+    if (lost.length > 0)
+      throw new ReportError(`Cannot vouch for the whole run: no shard has results of ${lost.join(', ')}`);
   });
 
 program

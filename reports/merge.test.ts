@@ -119,6 +119,18 @@ describe('node reports/main.ts', () => {
     expect(await readFile(join(dir, 'all/index.html'), 'utf8')).toContain('held by pid 2214');
   });
 
+  it('merge takes no part for the whole: a lost shard is named, and what there is, is written', async () => {
+    await writeReports(
+      { ...green, results: green.results.filter(({ host }) => host === 'debian-11') },
+      join(dir, 'a'),
+    );
+    const args = ['-o', join(dir, 'all'), '--hosts', 'debian-11,debian-13', join(dir, 'a/results.json')];
+    const { code, stdout, stderr } = await main('merge', ...args);
+    expect(stdout).toContain('✓ green');
+    expect(stderr).toBe('Cannot vouch for the whole run: no shard has results of debian-13\n');
+    expect(code).toBe(2);
+  });
+
   it('render is green when the run is', async () => {
     const { code, stdout } = await main('render', await write('results.json', green));
     expect(stdout).toContain('✓ green: every required result passed');
