@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { makeDevice } from '../sys/mknod.ts';
-import { mountNamespaceOf, processIds, readMountNamespaces } from './mount-namespaces.ts';
+import { mountNamespaceOf, readMountNamespaces } from './mount-namespaces.ts';
 import { coveringMount, escapeMountPath, isWithin, type MountInfo, readMountInfo } from './mountinfo.ts';
+import { findOpenHolders } from './open-holders.ts';
+import { commandOf } from './process-files.ts';
 
 /** Who keeps something from being unmounted, deactivated or removed. */
 export interface Holder {
@@ -18,8 +18,8 @@ export interface Holder {
 export type HeldThing =
   /** A block device: mounted, open, mapped, swapped on, or below another device. */
   | { readonly kind: 'device'; readonly major: number; readonly minor: number }
-  /** An overlay that has this option word, as `upperdir=ABCD/diff`. */
-  | { readonly kind: 'overlay'; readonly option: string }
+  /** An overlay with this upper folder; `folders` are it and the lower ones, topmost first, on one file system. */
+  | { readonly kind: 'overlay'; readonly folders: readonly [upper: string, ...lower: string[]] }
   /** A folder: binds of it or of something in it, files open below it. */
   | { readonly kind: 'folder'; readonly path: string };
 
@@ -40,20 +40,14 @@ export function findMountHolders(thing: HeldThing): readonly Holder[] {
     if (!mount) return [];
     // Everybody in the host's own namespace "sees" a mount there; nobody in particular holds it.
     const pids = namespace.inode === own ? [process.pid] : namespace.pids;
-    return pids.map((pid) => holder(pid, 'mount', mount.mountPoint, namespace.inode));
+    return pids.map((pid) => ({
+      pid,
+      comm: commandOf(pid),
+      mountNamespace: namespace.inode,
+      how: 'mount',
+      path: mount.mountPoint,
+    }));
   });
-}
-
-/** Those who hold it without a mount: open files and the like. Looks at every descriptor of every process. */
-export function findOpenHolders(thing: HeldThing): readonly Holder[] {
-  if (thing.kind === 'overlay') return [];
-  const pinned = thing.kind === 'device' ? deviceTest(thing) : folderTest(thing.path);
-  return [
-    ...processIds().flatMap((pid) => (pid === process.pid ? [] : openFiles(pid, pinned))),
-    ...swaps(pinned),
-    ...loopDevices(pinned),
-    ...(thing.kind === 'device' ? stackedDevices(thing) : []),
-  ];
 }
 
 /** One sentence part: `process 123 (sh) has "/x" open in mount namespace 4026531840`. */
@@ -96,15 +90,20 @@ function mountSearch(thing: HeldThing): MountSearch {
         matches: (mount) => mount.major === thing.major && mount.minor === thing.minor,
       };
     case 'overlay':
-      return {
-        text: thing.option,
-        matches: (mount) => mount.type === 'overlay' && mount.superOptions.includes(thing.option),
-      };
+      return overlaySearch(thing.folders[0]);
     case 'folder':
       return folderSearch(thing.path);
     default:
       return thing satisfies never;
   }
+}
+
+// The option's commas are written as octal there, so the search is for the part that has none.
+function overlaySearch(upper: string): MountSearch {
+  return {
+    text: upper.split('/').slice(-2).join('/'),
+    matches: (mount) => mount.type === 'overlay' && mount.superOptions.includes(`upperdir=${upper}`),
+  };
 }
 
 // A bind shows the folder as its root, written relative to the file system it is on.
@@ -120,99 +119,10 @@ function folderSearch(path: string): MountSearch {
   };
 }
 
-type Pinned = (path: string) => boolean;
-
-// `stat` through the magic link works for files that no path leads to any more (a detached mount, a deleted file).
-function deviceTest({ major, minor }: { readonly major: number; readonly minor: number }): Pinned {
-  const device = Number(makeDevice(major, minor));
-  return (path) => {
-    const stat = statSync(path, { throwIfNoEntry: false });
-    return stat !== undefined && (stat.dev === device || (stat.isBlockDevice() && stat.rdev === device));
-  };
-}
-
-function folderTest(folder: string): Pinned {
-  return (path) => {
-    const target = path.startsWith('/proc/') ? readlinkSync(path) : path;
-    return isWithin(target, folder);
-  };
-}
-
-function openFiles(pid: number, pinned: Pinned): Holder[] {
-  const found: Holder[] = [];
-  const look = (how: 'cwd' | 'root' | 'exe' | 'fd' | 'map', link: string) => {
-    try {
-      // Sockets, pipes and anonymous files cannot be on it, and a stat of each would cost the most.
-      const target = readlinkSync(link);
-      if (target.startsWith('/') && pinned(link)) found.push(holder(pid, how, target));
-    } catch {}
-  };
-  for (const how of ['cwd', 'root', 'exe'] as const) look(how, `/proc/${pid}/${how}`);
-  for (const fd of list(`/proc/${pid}/fd`)) look('fd', `/proc/${pid}/fd/${fd}`);
-  for (const range of list(`/proc/${pid}/map_files`)) look('map', `/proc/${pid}/map_files/${range}`);
-  return found;
-}
-
-function swaps(pinned: Pinned): Holder[] {
-  return read('/proc/swaps')
-    .split('\n')
-    .slice(1)
-    .map((line) => line.split(/\s+/)[0] ?? '')
-    .filter((path) => path !== '' && attempt(() => pinned(path)))
-    .map((path) => kernelHolder('swap', path));
-}
-
-function loopDevices(pinned: Pinned): Holder[] {
-  return list('/sys/block')
-    .filter((name) => name.startsWith('loop'))
-    .filter((name) => {
-      const file = read(`/sys/block/${name}/loop/backing_file`).trimEnd();
-      return file !== '' && attempt(() => pinned(file));
-    })
-    .map((name) => kernelHolder('loop', `/dev/${name}`));
-}
-
-function stackedDevices({ major, minor }: { readonly major: number; readonly minor: number }): Holder[] {
-  return list(`/sys/dev/block/${major}:${minor}/holders`).map((name) => {
-    const mapped = read(`/sys/block/${name}/dm/name`).trim();
-    return kernelHolder('device', mapped || name);
-  });
-}
-
-function holder(
-  pid: number,
-  how: Holder['how'],
-  path: string,
-  mountNamespace: number | undefined = mountNamespaceOf(pid),
-): Holder {
-  return { pid, comm: read(`/proc/${pid}/comm`).trim() || 'gone', mountNamespace, how, path };
-}
-
-function kernelHolder(how: Holder['how'], path: string): Holder {
-  return { pid: 0, comm: 'kernel', mountNamespace: undefined, how, path };
-}
-
 function unique(holders: readonly Holder[]): readonly Holder[] {
   const keys = new Set<string>();
   return holders.filter(({ pid, how, path }) => {
     const key = `${pid} ${how} ${path}`;
     return !keys.has(key) && keys.add(key);
   });
-}
-
-function list(path: string): readonly string[] {
-  return attempt(() => readdirSync(path)) || [];
-}
-
-function read(path: string): string {
-  return attempt(() => readFileSync(path, 'utf8')) || '';
-}
-
-// Processes come and go while they are looked at: what cannot be read any more holds nothing.
-function attempt<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -188,7 +188,8 @@ export function describeStorageDriver(
     });
 
     test('an open file that pins the layer is named, where it pins', async () => {
-      await layer('pinned', undefined, (root) => writeFile(join(root, 'file'), 'x'));
+      await layer('pinned-base', undefined, (root) => writeFile(join(root, 'file'), 'x'));
+      await layer('pinned', 'pinned-base');
       const { mounts, lockPath } = await driver().acquire('pinned');
       const held = await holdMounts(mounts, { lockPath });
       const pin = spawn('sh', ['-c', 'exec sleep 1000 <"$1"', 'sh', `${held.path}/file`], {
@@ -197,9 +198,15 @@ export function describeStorageDriver(
       const ended = once(pin, 'exit');
       try {
         await becomes(pin.pid, 'sleep');
+        const ownFileSystem = (await stat(`${held.path}/.`)).dev !== (await stat(place().home)).dev;
         await held[Symbol.asyncDispose]();
-        if (driver().capabilities.hostWide) {
-          for (const verb of ['release', 'acquire', 'remove'] as const) {
+        const refused = driver().capabilities.hostWide
+          ? (['release', 'acquire', 'remove'] as const)
+          : ownFileSystem
+            ? (['acquire'] as const)
+            : [];
+        if (refused.length > 0) {
+          for (const verb of refused) {
             await expect(driver()[verb]('pinned')).rejects.toMatchObject({
               kind: 'busy',
               message: expect.stringContaining(`process ${pin.pid} (sleep) has`),

@@ -3,6 +3,9 @@ import type { MountSpec } from '../kernel/mount-spec.ts';
 import type { DriverCapabilities } from './driver.ts';
 import type { LayerRecord } from './layer-records.ts';
 
+/** A layer and its ancestors, topmost first. */
+export type LayerChain = readonly [layer: LayerRecord, ...ancestors: LayerRecord[]];
+
 /**
  * What is special about one storage driver. `RecordedDriver` does what is the same for all: ids, records written
  * first, turns, locks, parents and children, the busy checks, reconciling. Every method may find its work done.
@@ -18,16 +21,16 @@ export interface LayerBackend {
   made(layer: LayerRecord): Promise<void>;
   /** Afterwards nothing of the layer is left, also of a half-made one. */
   destroy(layer: LayerRecord): Promise<void>;
-  /** Mounts that show the layer; `chain` is the layer and its ancestors, topmost first. Makes devices. */
-  activate(chain: readonly [LayerRecord, ...LayerRecord[]]): Promise<readonly MountSpec[]>;
+  /** Mounts that show the layer. Makes devices. */
+  activate(chain: LayerChain): Promise<readonly MountSpec[]>;
   /** Afterwards nothing host-wide is held; false where somebody still uses it. */
   deactivate(layer: LayerRecord): Promise<boolean>;
   /** It stayed in use: have it go away by itself as soon as its users do, where the kernel can. Answers whether it will. */
   deferDeactivation(layer: LayerRecord): Promise<boolean>;
   /** What a leaked mount or an open file would hold. Undefined where the layer holds nothing now. */
-  heldThing(layer: LayerRecord): HeldThing | undefined;
-  /** Whether the kernel counts a user, be it one that no mount table shows. */
-  pinned(layer: LayerRecord): boolean;
+  heldThing(chain: LayerChain): HeldThing | undefined;
+  /** Whether it has a user that no mount table shows, and that is in the way of mounting it, or of letting it go. */
+  pinned(chain: LayerChain, inTheWayOf: 'acquire' | 'release'): boolean;
   status(): Promise<readonly (readonly [string, string])[]>;
   /** Removes what no record describes; one sentence for each thing. */
   sweep(records: readonly LayerRecord[]): Promise<readonly string[]>;

@@ -64,9 +64,14 @@ export class LayerRecords {
   }
 
   /** The layer and its ancestors, topmost first. */
-  chain(record: LayerRecord): readonly LayerRecord[] {
-    const parent = record.parent === undefined ? undefined : this.#records.get(record.parent);
-    return parent ? [record, ...this.chain(parent)] : [record];
+  chain(record: LayerRecord): readonly [LayerRecord, ...LayerRecord[]] {
+    const ancestors: LayerRecord[] = [];
+    let parent = record.parent === undefined ? undefined : this.#records.get(record.parent);
+    while (parent) {
+      ancestors.push(parent);
+      parent = parent.parent === undefined ? undefined : this.#records.get(parent.parent);
+    }
+    return [record, ...ancestors];
   }
 
   /** Seen by the next call at once, on the disk when the promise is kept. */

@@ -135,8 +135,8 @@ export class RecordedDriver implements StorageDriver {
     const layer = this.#ready(id, `acquire layer ${id}`);
     const lockPath = this.#lockPath(id);
     await (await open(lockPath, 'a', 0o600)).close();
-    await this.#retryWhileBusy(layer, 'acquire', async () => this.#seenBy(layer));
-    const mounts = await this.#backend.activate([layer, ...this.#records.chain(layer).slice(1)]);
+    await this.#retryWhileBusy(layer, 'acquire', () => this.#seenBy(layer, 'acquire'));
+    const mounts = await this.#backend.activate(this.#records.chain(layer));
     return { mounts, lockPath };
   }
 
@@ -202,19 +202,21 @@ export class RecordedDriver implements StorageDriver {
   }
 
   // Nobody has the lock, and no mount namespace shows the layer: undefined, or who does.
-  async #seenBy(layer: LayerRecord): Promise<string | undefined> {
+  async #seenBy(layer: LayerRecord, action: 'acquire' | 'release'): Promise<string | undefined> {
     const lockPath = this.#lockPath(layer.id);
     if (await isLocked(lockPath)) return `its lock is held by ${lockHolders(lockPath)}`;
-    const thing = this.#backend.heldThing(layer);
-    const holders = thing ? findMountHolders(thing) : [];
+    const chain = this.#records.chain(layer);
+    const thing = this.#backend.heldThing(chain);
+    if (!thing) return undefined;
+    const holders = findMountHolders(thing);
     if (holders.length > 0) return holdersText(holders);
-    return this.#backend.pinned(layer) ? unseen : undefined;
+    return this.#backend.pinned(chain, action) ? unseen : undefined;
   }
 
   // The one release path: what is busy is tried again for a short time, then left to go by itself, and named.
   async #waitUntilFree(layer: LayerRecord, action: 'release' | 'remove'): Promise<void> {
     await this.#retryWhileBusy(layer, action, async () => {
-      const seen = await this.#seenBy(layer);
+      const seen = await this.#seenBy(layer, 'release');
       if (seen !== undefined) return seen;
       return (await this.#backend.deactivate(layer)) ? undefined : unseen;
     });
@@ -233,7 +235,7 @@ export class RecordedDriver implements StorageDriver {
         await sleep(this.#timings.intervalMs);
         continue;
       }
-      const thing = this.#backend.heldThing(layer);
+      const thing = this.#backend.heldThing(this.#records.chain(layer));
       const holders = reason === unseen && thing ? holdersText(findHolders(thing)) : reason;
       const deferred = action !== 'acquire' && (await this.#backend.deferDeactivation(layer));
       throw new HullError(`Cannot ${action} layer ${layer.id}: ${holders}`, {
@@ -244,7 +246,7 @@ export class RecordedDriver implements StorageDriver {
   }
 
   async #letGo(layer: LayerRecord): Promise<readonly string[]> {
-    if (!this.#backend.heldThing(layer) || !this.capabilities.hostWide) return [];
+    if (!this.capabilities.hostWide || !this.#backend.heldThing(this.#records.chain(layer))) return [];
     return [
       await told(`Released layer ${layer.id}, which nobody uses.`, () =>
         this.#waitUntilFree(layer, 'release'),

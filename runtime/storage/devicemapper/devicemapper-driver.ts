@@ -8,7 +8,7 @@ import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { probeText } from '../../kernel/probe.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { sizeText } from '../driver-options.ts';
-import type { LayerBackend } from '../layer-backend.ts';
+import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { makeBaseFileSystem, mkfsProgram, mountOptions } from './make-base.ts';
@@ -141,7 +141,7 @@ class DevicemapperBackend implements LayerBackend {
     this.#devices.delete(Number(layer.key));
   }
 
-  async activate([layer]: readonly [LayerRecord, ...LayerRecord[]]): Promise<readonly MountSpec[]> {
+  async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
     const name = this.#deviceName(layer);
     const source = this.#pool.node(this.#pool.activateThin(name, Number(layer.key)));
     try {
@@ -166,12 +166,12 @@ class DevicemapperBackend implements LayerBackend {
     return this.#options.deferredRemoval && deviceMapper.removeDeferred(this.#deviceName(layer));
   }
 
-  heldThing(layer: LayerRecord): HeldThing | undefined {
+  heldThing([layer]: LayerChain): HeldThing | undefined {
     const info = deviceMapper.info(this.#deviceName(layer));
     return info && { kind: 'device', major: info.major, minor: info.minor };
   }
 
-  pinned(layer: LayerRecord): boolean {
+  pinned([layer]: LayerChain): boolean {
     return (deviceMapper.info(this.#deviceName(layer))?.openCount ?? 0) > 0;
   }
 

@@ -4,10 +4,11 @@ import { join } from 'node:path';
 import { ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
+import { findOpenHolders } from '../../kernel/open-holders.ts';
 import { getXattr, listXattrs, setXattr } from '../../sys/xattr.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
-import type { LayerBackend } from '../layer-backend.ts';
+import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -21,7 +22,7 @@ import { requireOverlay } from './probe-overlay.ts';
  *     <home>/l/<key>/work    the kernel's, on the same file system
  *     <home>/removing/       layers on their way out
  *
- * Keys are eight letters: 250 layers of them fit into the one page that mount(2) takes as options.
+ * Keys are eight letters: 200 layers of them fit into the one page that mount(2) takes as options, with the data root's path.
  */
 export async function openOverlay(
   options: DriverOptions,
@@ -46,7 +47,7 @@ class OverlayBackend implements LayerBackend {
   readonly name = 'overlay';
   readonly capabilities: DriverCapabilities = Object.freeze({
     copies: false,
-    maxDepth: 250,
+    maxDepth: 200,
     hostWide: false,
   });
   readonly #home: string;
@@ -97,17 +98,15 @@ class OverlayBackend implements LayerBackend {
     this.#keys.delete(key);
   }
 
-  async activate([layer, ...ancestors]: readonly [LayerRecord, ...LayerRecord[]]): Promise<
-    readonly MountSpec[]
-  > {
+  async activate([layer, ...ancestors]: LayerChain): Promise<readonly MountSpec[]> {
     if (ancestors.length === 0) {
       // Nothing below it: the kernel wants at least one lower folder, and the tree is the folder itself.
       return [{ type: 'bind', source: this.#diff(layer), target: '', options: [] }];
     }
     const options = [
       `lowerdir=${ancestors.map(({ key }) => `${key}/diff`).join(':')}`,
-      upperOption(layer),
-      `workdir=${layer.key}/work`,
+      `upperdir=${escapeOption(this.#diff(layer))}`,
+      `workdir=${escapeOption(join(this.#layers, layer.key, 'work'))}`,
       ...this.#knobs,
     ];
     return [{ type: 'overlay', source: 'overlay', target: '', options, cwd: this.#layers }];
@@ -121,14 +120,19 @@ class OverlayBackend implements LayerBackend {
     return false;
   }
 
-  heldThing(layer: LayerRecord): HeldThing {
+  heldThing([layer, ...ancestors]: LayerChain): HeldThing {
     return layer.parent === undefined
       ? { kind: 'folder', path: this.#diff(layer) }
-      : { kind: 'overlay', option: upperOption(layer) };
+      : {
+          kind: 'overlay',
+          folders: [this.#diff(layer), ...ancestors.map((ancestor) => this.#diff(ancestor))],
+        };
   }
 
-  pinned(): boolean {
-    return false;
+  /** An overlay that lives on without a mount has the upper folder in use: no second one may be put on it. */
+  pinned(chain: LayerChain, inTheWayOf: 'acquire' | 'release'): boolean {
+    if (inTheWayOf === 'release' || chain.length === 1) return false;
+    return findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
   async status(): Promise<readonly (readonly [string, string])[]> {
@@ -160,8 +164,9 @@ class OverlayBackend implements LayerBackend {
   }
 }
 
-function upperOption({ key }: LayerRecord): string {
-  return `upperdir=${key}/diff`;
+// The kernel cuts options at commas that have no backslash before them.
+function escapeOption(path: string): string {
+  return path.replace(/[\\,]/g, '\\$&');
 }
 
 async function copyFolderAttributes(from: string, to: string): Promise<void> {

@@ -6,7 +6,7 @@ import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
-import type { LayerBackend } from '../layer-backend.ts';
+import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { removeTree } from '../remove-tree.ts';
@@ -64,7 +64,7 @@ class VfsBackend implements LayerBackend {
     await removeTree(goner);
   }
 
-  async activate([layer]: readonly [LayerRecord, ...LayerRecord[]]): Promise<readonly MountSpec[]> {
+  async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
     return [{ type: 'bind', source: this.#folder(layer), target: '', options: [] }];
   }
 
@@ -76,7 +76,7 @@ class VfsBackend implements LayerBackend {
     return false;
   }
 
-  heldThing(layer: LayerRecord): HeldThing {
+  heldThing([layer]: LayerChain): HeldThing {
     return { kind: 'folder', path: this.#folder(layer) };
   }
 
