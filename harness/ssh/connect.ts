@@ -20,7 +20,9 @@ const algorithms: NonNullable<ConnectConfig['algorithms']> = {
   serverHostKey: ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'rsa-sha2-512', 'rsa-sha2-256'],
   cipher: ['aes128-gcm@openssh.com', 'aes128-ctr', 'chacha20-poly1305@openssh.com'],
 };
-const bannerWaitMs = 1000;
+const attemptEveryMs = 1000;
+const maxAttempts = 8;
+const bannerWaitMs = 5000;
 const retryMs = 100;
 
 /**
@@ -60,16 +62,45 @@ export async function connectSsh(address: SshAddress, options: ConnectOptions = 
 
 /**
  * A socket whose far side has said `SSH-`. The emulator's port forward accepts connections that nobody in the guest
- * answers, so an accepted connection says nothing and a silent one is dropped early and tried again.
+ * answers, and a busy guest takes seconds to answer one: so a new attempt starts every second, the older ones stay
+ * open, and the first that answers wins.
  */
-async function answeringSocket({ host, port }: SshAddress, signal: AbortSignal): Promise<Socket> {
+async function answeringSocket(address: SshAddress, signal: AbortSignal): Promise<Socket> {
+  const done = new AbortController();
+  const attempts: Promise<Socket>[] = [];
+  let winner: Socket | undefined;
+  try {
+    for (let i = 0; i < maxAttempts; i++) {
+      attempts.push(bannerOf(address, AbortSignal.any([signal, done.signal])));
+      const answer = Promise.any(attempts);
+      const wait = i + 1 < maxAttempts ? attemptEveryMs : bannerWaitMs;
+      const found = await Promise.race([answer, sleep(wait, undefined, { signal })]);
+      if (found) {
+        winner = found;
+        return found;
+      }
+    }
+    throw new Error('no SSH banner');
+  } catch (error) {
+    if (signal.aborted) throw new Error('no SSH banner', { cause: error });
+    // All attempts failed: the newest one tells how the host is now.
+    throw error instanceof AggregateError ? error.errors.at(-1) : error;
+  } finally {
+    done.abort();
+    for (const attempt of attempts) {
+      attempt.then(
+        (socket) => socket !== winner && socket.destroy(),
+        () => {},
+      );
+    }
+  }
+}
+
+async function bannerOf({ host, port }: SshAddress, signal: AbortSignal): Promise<Socket> {
   const socket = connectSocket({ host, port, noDelay: true });
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const timer = setTimeout(() => reject(new Error('no SSH banner')), bannerWaitMs);
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort);
-  socket.on('error', reject);
-  socket.on('close', () => reject(new Error('connection closed before the SSH banner')));
   const look = () => {
     const banner: Buffer | null = socket.read();
     if (!banner) return;
@@ -78,6 +109,8 @@ async function answeringSocket({ host, port }: SshAddress, signal: AbortSignal):
     socket.unshift(banner);
     resolve(socket);
   };
+  socket.on('error', reject);
+  socket.on('close', () => reject(new Error('connection closed before the SSH banner')));
   socket.on('readable', look);
   try {
     return await promise;
@@ -85,7 +118,6 @@ async function answeringSocket({ host, port }: SshAddress, signal: AbortSignal):
     socket.destroy();
     throw error;
   } finally {
-    clearTimeout(timer);
     signal.removeEventListener('abort', abort);
     socket.removeAllListeners();
   }

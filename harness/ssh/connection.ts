@@ -1,24 +1,11 @@
 import { Buffer } from 'node:buffer';
 import { readFile as readLocal, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Client, ClientChannel } from 'ssh2';
+import { PassThrough } from 'node:stream';
+import type { Client } from 'ssh2';
 import { describeAddress, SshCommandError, SshConnectionError } from './errors.ts';
 import { forwardUnix } from './forward-unix.ts';
-import { quote } from './quote.ts';
-import type {
-  Ssh,
-  SshAddress,
-  SshExit,
-  SshFileOptions,
-  SshProcess,
-  SshResult,
-  SshRunOptions,
-  SshSignal,
-} from './ssh.ts';
-
-/** How long a killed command may take to be gone: polite, then forced, then its channel is given up. */
-const termGraceMs = 1000;
-const killGraceMs = 5000;
+import { RemoteCommand } from './remote-command.ts';
+import type { Ssh, SshAddress, SshFileOptions, SshProcess, SshResult, SshRunOptions } from './ssh.ts';
 
 // The size is compared because a connection that is cut looks like the end of the input to `cat`.
 const replaceFile = `set -e; mkdir -p "$(dirname "$1")"; t="$1.seatrial-$$"
@@ -49,35 +36,32 @@ class Connection implements Ssh {
   }
 
   async run(argv: readonly string[], options: SshRunOptions = {}): Promise<SshResult> {
-    options.signal?.throwIfAborted();
+    const { signal, timeoutMs, input } = options;
+    signal?.throwIfAborted();
     const started = performance.now();
-    const channel = await this.#open(argv);
-    const ended = this.#exitOf(channel);
-    const stdout = collect(channel);
-    const stderr = collect(channel.stderr);
-    // A command that does not read all of its input closes early: EPIPE there is no error of ours.
-    channel.on('error', () => {});
-    channel.end(options.input);
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    const command = await this.#start(argv, (chunk) => stderr.push(chunk));
+    command.channel.on('data', (chunk: Buffer) => stdout.push(chunk));
+    command.channel.end(input);
     let timedOut = false;
-    const timer =
-      options.timeoutMs === undefined
-        ? undefined
-        : setTimeout(() => {
-            timedOut = true;
-            void kill(channel, ended);
-          }, options.timeoutMs);
-    const abort = () => void kill(channel, ended);
-    options.signal?.addEventListener('abort', abort);
+    const expire = () => {
+      timedOut = true;
+      void command.kill();
+    };
+    const timer = timeoutMs === undefined ? undefined : setTimeout(expire, timeoutMs);
+    const abort = () => void command.kill();
+    signal?.addEventListener('abort', abort);
     // Aborted while the channel was being opened.
-    if (options.signal?.aborted) abort();
+    if (signal?.aborted) abort();
     try {
-      const exit = await ended;
-      options.signal?.throwIfAborted();
+      const exit = await command.exited;
+      signal?.throwIfAborted();
       const durationMs = performance.now() - started;
-      return { argv, stdout: stdout(), stderr: stderr(), ...exit, timedOut, durationMs };
+      return { argv, stdout: text(stdout), stderr: text(stderr), ...exit, timedOut, durationMs };
     } finally {
       clearTimeout(timer);
-      options.signal?.removeEventListener('abort', abort);
+      signal?.removeEventListener('abort', abort);
     }
   }
 
@@ -88,20 +72,19 @@ class Connection implements Ssh {
   }
 
   async spawn(argv: readonly string[]): Promise<SshProcess> {
-    const channel = await this.#open(argv);
-    const exited = this.#exitOf(channel);
-    channel.on('error', () => {});
-    exited.catch(() => {});
+    const stderr = new PassThrough();
+    const command = await this.#start(argv, (chunk) => stderr.write(chunk));
+    const end = () => stderr.end();
+    command.exited.then(end, end);
     return {
-      stdio: channel,
-      stderr: channel.stderr,
-      exited,
-      kill: (signal: SshSignal = 'TERM') => void channel.signal(signal),
+      stdio: command.channel,
+      stderr,
+      exited: command.exited,
+      kill: (signal = 'TERM') => void command.signal(signal).catch(() => {}),
       [Symbol.asyncDispose]: async () => {
-        channel.resume();
-        channel.stderr.resume();
-        channel.end();
-        await kill(channel, exited);
+        command.channel.resume();
+        command.channel.end();
+        await command.kill();
       },
     };
   }
@@ -157,74 +140,19 @@ class Connection implements Ssh {
     this.#client.destroy();
   }
 
-  #open(argv: readonly string[]): Promise<ClientChannel> {
-    const { promise, resolve, reject } = Promise.withResolvers<ClientChannel>();
-    const command = quote(argv);
-    this.#untilEnded(promise, reject);
-    if (!this.#ended.signal.aborted) {
-      this.#client.exec(command, (error, channel) => {
-        if (!error) return resolve(channel);
-        reject(
-          new SshConnectionError(
-            `Cannot start ${command.slice(0, 200)} on ${this.#name}: ${error.message}`,
-            error,
-          ),
-        );
-      });
+  async #start(argv: readonly string[], onStderr: (chunk: Buffer) => void): Promise<RemoteCommand> {
+    const ended = this.#ended.signal;
+    ended.throwIfAborted();
+    try {
+      return await RemoteCommand.start(this.#client, argv, { ended, onStderr });
+    } catch (error) {
+      ended.throwIfAborted();
+      const words = error instanceof Error ? error.message : String(error);
+      throw new SshConnectionError(`${words} (${this.#name})`, error);
     }
-    return promise;
-  }
-
-  /** Settles when the channel is closed and its output was read, or rejects with the end of the connection. */
-  #exitOf(channel: ClientChannel): Promise<SshExit> {
-    const { promise, resolve, reject } = Promise.withResolvers<SshExit>();
-    let exit: SshExit = { exitCode: undefined, signal: undefined };
-    channel.on('exit', (code: number | null, signal?: string) => {
-      exit = { exitCode: code ?? undefined, signal: signal ? `SIG${signal.replace(/^SIG/, '')}` : undefined };
-    });
-    channel.on('close', () => {
-      // Without an exit status the connection went first, and its reason is the better one: give it the turn.
-      if (exit.exitCode === undefined && exit.signal === undefined) setImmediate(resolve, exit);
-      else resolve(exit);
-    });
-    this.#untilEnded(promise, reject);
-    return promise;
-  }
-
-  #untilEnded(promise: Promise<unknown>, reject: (reason: unknown) => void): void {
-    const { signal } = this.#ended;
-    if (signal.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const end = () => reject(signal.reason);
-    signal.addEventListener('abort', end);
-    const forget = () => signal.removeEventListener('abort', end);
-    promise.then(forget, forget);
   }
 }
 
-/** Afterwards the command is gone, or its channel was given up. sshd passes the signal to the whole process group. */
-async function kill(channel: ClientChannel, ended: Promise<unknown>): Promise<void> {
-  const over = ended.then(
-    () => true,
-    () => true,
-  );
-  const wait = (ms: number) => Promise.race([over, sleep(ms, false, { ref: false })]);
-  if (await wait(0)) return;
-  channel.signal('TERM');
-  if (await wait(termGraceMs)) return;
-  channel.signal('KILL');
-  if (await wait(killGraceMs)) return;
-  // Something outside the process group still holds its output.
-  channel.close();
-  channel.destroy();
-  if (await wait(termGraceMs)) return;
-  channel.emit('close');
-}
-
-function collect(stream: NodeJS.ReadableStream): () => string {
-  const chunks: Buffer[] = [];
-  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  return () => Buffer.concat(chunks).toString('utf8');
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8');
 }

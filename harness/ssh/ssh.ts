@@ -72,7 +72,7 @@ export interface SshExit {
   readonly signal: string | undefined;
 }
 
-/** What OpenSSH's sshd passes on. */
+/** Names as `kill -s` knows them. */
 export type SshSignal = 'HUP' | 'INT' | 'KILL' | 'TERM' | 'QUIT' | 'USR1' | 'USR2';
 
 export interface SshAddress {
