@@ -1,13 +1,14 @@
 import { HullError } from '../base/errors.ts';
 import { cloneInto } from './clone-steps.ts';
 import { dieWithParent, reportFailures, writeText } from './common-steps.ts';
-import { named, PRCTL } from './constants.ts';
+import { AT_FDCWD, flagsOf, named, OPEN, PRCTL } from './constants.ts';
 import { openMonitor, watchContainer } from './monitor-steps.ts';
 import { joinNamespace, namespaceFlag, planNamespaces, raiseLoopback } from './namespace-steps.ts';
 import { becomeUser, execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
 import type { Program } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { buildRoot, openHostHandles } from './root-steps.ts';
+import { runFiles } from './run-dir.ts';
 import type { LaunchRequest } from './types.ts';
 
 /** The program that is a container's monitor and, after its clone, the container's first process. Pure. */
@@ -32,10 +33,10 @@ export function compileContainer(request: LaunchRequest): Program {
     what: 'keep others from looking in',
   });
   p.call('setsid', [], { what: 'begin a session' });
-  if (monitor.stdin) p.call('dup3', [monitor.stdin, 0, 0], { what: 'take stdin' });
+  if (request.openStdin) takeStdin(runFiles(request.runDir).stdin);
   p.call('dup3', [monitor.stdout.write, 1, 0], { what: 'take stdout' });
   p.call('dup3', [monitor.stderr.write, 2, 0], { what: 'take stderr' });
-  ownStandardStreams(p, spec.process, monitor.stdin ? [0, 1, 2] : [1, 2]);
+  ownStandardStreams(p, spec.process, request.openStdin ? [0, 1, 2] : [1, 2]);
 
   for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
   if (namespaces.isNew('cgroup'))
@@ -54,6 +55,16 @@ export function compileContainer(request: LaunchRequest): Program {
   p.place(parent);
   watchContainer(p, request, monitor, pid);
   return p.build();
+
+  /** For reading only: the monitor's descriptor writes as well, and with it inside there would never be an end of file. */
+  function takeStdin(path: string): void {
+    const stdin = p.cell('stdin for reading');
+    p.call('openat', [AT_FDCWD, p.text(path), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
+      what: 'open stdin',
+      result: stdin,
+    });
+    p.call('dup3', [stdin, 0, 0], { what: 'take stdin' });
+  }
 
   function setNames(): void {
     if (!namespaces.isNew('uts')) return;

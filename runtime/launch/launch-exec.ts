@@ -1,9 +1,92 @@
-import { HullError } from '../base/errors.ts';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { codeOf, HullError } from '../base/errors.ts';
+import { createPipe, decodeWaitStatus, type WaitStatus } from '../sys/process.ts';
+import { compileExec, statusDescriptor, targetDescriptor } from './compile-exec.ts';
+import { parseStartTicks } from './records.ts';
+import { readToEnd, reap, startProgram } from './spawn.ts';
 import type { ExecRequest, LaunchedExec } from './types.ts';
 
-/** Runs a command inside a running container. LaunchError as with `launch`; HullError `conflict` where the target is gone. */
+/**
+ * Runs a command inside a running container. LaunchError as with `launch`; HullError `conflict` where the target is gone.
+ *
+ * The command, and the small process of ours that waits for it, are killed when the daemon dies: its streams are pipes to the
+ * daemon, and nobody could read them or take its status any more. What it has started itself goes on in the
+ * container.
+ */
 export async function launchExec(request: ExecRequest): Promise<LaunchedExec> {
-  throw new HullError(`Cannot enter process ${request.target.pid}: launching is being built`, {
-    kind: 'unsupported',
-  });
+  const program = compileExec(request);
+  const target = openTarget(request.target);
+  const stdin = request.openStdin ? createPipe() : undefined;
+  const stdout = createPipe();
+  const stderr = createPipe();
+  const status = createPipe();
+  const childSide = [target, stdin?.read, stdout.write, stderr.write, status.write];
+  const ownSide = [stdin?.write, stdout.read, stderr.read, status.read];
+  const closeAll = (fds: readonly (number | undefined)[]) => {
+    for (const fd of fds) if (fd !== undefined) closeSync(fd);
+  };
+  const descriptors = new Map([
+    [1, stdout.write],
+    [2, stderr.write],
+    [statusDescriptor, status.write],
+    [targetDescriptor, target],
+  ]);
+  if (stdin) descriptors.set(0, stdin.read);
+  try {
+    const started = startProgram(program, { name: 'hull-exec', wanted: 'alive', descriptors });
+    closeAll(childSide.splice(0));
+    const { pid: parentPid, records } = await started;
+    const first = records.find((record) => record.kind === 'pid');
+    const alive = records.find((record) => record.kind === 'alive');
+    if (!first || !alive)
+      throw new HullError(
+        `Cannot run a command in process ${request.target.pid}: its process was not named`,
+        {
+          kind: 'internal',
+        },
+      );
+    ownSide.length = 0;
+    return {
+      pid: first.pid,
+      startTicks: alive.startTicks,
+      ...(stdin ? { stdin: new Socket({ fd: stdin.write, readable: false, writable: true }) } : {}),
+      stdout: new Socket({ fd: stdout.read, readable: true, writable: false }),
+      stderr: new Socket({ fd: stderr.read, readable: true, writable: false }),
+      exited: takeStatus(status.read, parentPid),
+    };
+  } catch (error) {
+    closeAll(childSide);
+    closeAll(ownSide);
+    throw error;
+  }
+}
+
+/** Where the parent ended without a word, it was killed, and the command with it. */
+async function takeStatus(fd: number, parentPid: number): Promise<WaitStatus> {
+  const bytes = await readToEnd(fd).catch(() => Buffer.alloc(0));
+  await reap(parentPid);
+  return decodeWaitStatus(bytes.length >= 4 ? bytes.readInt32LE() : 9);
+}
+
+/** A descriptor of /proc/<pid>, checked to be the process that is meant: it never comes to mean another one. */
+function openTarget({ pid, startTicks }: ExecRequest['target']): number {
+  const gone = (cause?: unknown) =>
+    new HullError(`Cannot run a command in process ${pid}: it has ended`, { kind: 'conflict', cause });
+  let fd: number;
+  try {
+    fd = openSync(`/proc/${pid}`, 'r');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') throw gone(error);
+    throw error;
+  }
+  try {
+    const found = parseStartTicks(readFileSync(`/proc/self/fd/${fd}/stat`, 'latin1'));
+    if (found !== startTicks) throw gone();
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') throw gone(error);
+    throw error;
+  }
 }

@@ -111,7 +111,7 @@ function spawnDescriptor(fd: number, name: string, descriptors: ReadonlyMap<numb
 }
 
 /** Everything that is written to a pipe until its last writer is gone. Takes the descriptor over. */
-async function readToEnd(fd: number): Promise<Buffer> {
+export async function readToEnd(fd: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of new Socket({ fd, readable: true, writable: false })) chunks.push(chunk);
   return Buffer.concat(chunks);

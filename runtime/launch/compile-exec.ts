@@ -1,0 +1,94 @@
+import type { NamespaceType } from '../base/oci.ts';
+import { cloneInto } from './clone-steps.ts';
+import { begin, dieWithParent, report, reportFailures, writeText } from './common-steps.ts';
+import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
+import { namespaceFlag } from './namespace-steps.ts';
+import { becomeUser, execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
+import type { Cell, Program } from './program.ts';
+import { address, ProgramBuilder } from './program-builder.ts';
+import { recordDescriptor } from './records.ts';
+import type { ExecRequest } from './types.ts';
+
+/** The pipe that takes the command's wait status (8 bytes). */
+export const statusDescriptor = 4;
+/** The target's folder in /proc: it stands for the process, not for its number. */
+export const targetDescriptor = 5;
+
+const namespaceFiles: readonly (readonly [NamespaceType, file: string])[] = [
+  ['ipc', 'ipc'],
+  ['uts', 'uts'],
+  ['network', 'net'],
+  ['cgroup', 'cgroup'],
+  ['mount', 'mnt'],
+];
+
+/**
+ * The program of an exec: a parent that stays outside, so that it pins nothing of the container, and waits; and a child that
+ * enters cgroup, namespaces and root and becomes the command. Pure.
+ */
+export function compileExec(request: ExecRequest): Program {
+  const { process } = request;
+  const p = new ProgramBuilder();
+  reportFailures(p, 'exec');
+  begin(p, 'hull-exec', targetDescriptor + 1);
+  for (const fd of [statusDescriptor, targetDescriptor])
+    p.call('fcntl', [fd, named(2, 'F_SETFD'), named(1, 'FD_CLOEXEC')], {
+      what: `mark descriptor ${fd} close-on-exec`,
+    });
+  dieWithParent(p);
+  const pidNamespace = openInTarget(p, 'ns/pid', 'RDONLY');
+  p.call('setns', [pidNamespace, namespaceFlag('pid')], { what: 'join the pid namespace' });
+
+  const pid = p.cell('pid');
+  const parent = p.label('exec parent');
+  cloneInto(p, request.cgroup, { value: 0, text: '' }, pid, parent);
+  reportFailures(p, 'command');
+  dieWithParent(p);
+  p.call('prctl', [named(PRCTL.SET_DUMPABLE, 'PR_SET_DUMPABLE'), 0, 0, 0, 0], {
+    what: 'keep others from looking in',
+  });
+  p.call('setsid', [], { what: 'begin a session' });
+  ownStandardStreams(p, process, request.openStdin ? [0, 1, 2] : [1, 2]);
+  const proc = p.cell('proc');
+  p.call('openat', [AT_FDCWD, p.text('/proc'), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
+    what: 'open /proc',
+    result: proc,
+  });
+  const stat = readOwnStat(p, proc);
+  const score = String(process.oomScoreAdj ?? 0);
+  writeText(p, proc, 'self/oom_score_adj', score, { what: `set oom_score_adj to ${score}` });
+  limitResources(p, process);
+  const root = openInTarget(p, 'root', 'PATH');
+  const namespaces = namespaceFiles.map(
+    ([type, file]) => [type, openInTarget(p, `ns/${file}`, 'RDONLY')] as const,
+  );
+  for (const [type, fd] of namespaces)
+    p.call('setns', [fd, namespaceFlag(type)], { what: `join the ${type} namespace` });
+  p.call('fchdir', [root], { what: "enter the container's root" });
+  p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
+  p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
+  becomeUser(p, process);
+  execute(p, process, stat);
+
+  p.place(parent);
+  reportFailures(p, 'exec parent', () => {
+    p.call('kill', [pid, named(SIGKILL, 'SIGKILL')], { what: 'kill the command', errors: 'next' });
+    p.call('wait4', [pid, 0, 0, 0], { what: 'wait for the command', errors: 'next' });
+  });
+  report(p, 'pid', pid);
+  for (const fd of [0, 1, 2, recordDescriptor]) p.call('close', [fd], { errors: 'next' });
+  const status = p.cell('status');
+  p.call('wait4', [pid, address(status.area), 0, 0], { what: 'wait for the command', errors: 'next' });
+  p.call('write', [statusDescriptor, address(status.area), 8], { what: 'report the status', errors: 'next' });
+  p.call('exit_group', [0]);
+  return p.build();
+}
+
+function openInTarget(p: ProgramBuilder, path: string, mode: 'RDONLY' | 'PATH'): Cell {
+  const fd = p.cell(path);
+  p.call('openat', [targetDescriptor, p.text(path), flagsOf('O_', OPEN, [mode, 'CLOEXEC'])], {
+    what: `open ${path} of the target`,
+    result: fd,
+  });
+  return fd;
+}
