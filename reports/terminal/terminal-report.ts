@@ -95,7 +95,7 @@ export class TerminalReport {
       // Failures stay above the matrix at once; who watches need not wait for the end.
       const [problem] = problemsOf([result]);
       if (problem && result.outcome !== 'skip') {
-        this.#live.persist(problemLines(problem, undefined, this.#columns, this.#style).join('\n'));
+        this.#keep(problemLines(problem, undefined, this.#columns, this.#style));
       }
     } else if (result.reason) {
       this.#stream.write(`${' '.repeat(21)}${firstLine(result.reason)}\n`);
@@ -104,7 +104,7 @@ export class TerminalReport {
 
   /** A line that stays, such as "kvm cannot boot a stock kernel: using tcg". */
   note(text: string): void {
-    if (this.#live) this.#live.persist(oneLine(text));
+    if (this.#live) this.#keep([oneLine(text)]);
     else this.#line('note', oneLine(text));
   }
 
@@ -133,6 +133,12 @@ export class TerminalReport {
     if (!this.#live || !this.#timer) return;
     const size = { columns: this.#columns, rows: this.#stream.rows ?? 24 };
     this.#live(liveFrame(this.#progress, this.#now(), size, this.#style));
+  }
+
+  /** Lines that stay above the matrix. */
+  #keep(lines: readonly string[]): void {
+    this.#live?.persist(lines.join('\n'));
+    this.#draw();
   }
 
   #line(what: string, text: string): void {
