@@ -1,7 +1,10 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { readMountNamespaces } from '../kernel/mount-namespaces.ts';
-import type { StorageDriver } from './driver.ts';
+import type { LayerId, StorageDriver } from './driver.ts';
 import { drivers } from './drivers.ts';
 import type { DriverInternals } from './recorded-driver.ts';
 
@@ -11,6 +14,8 @@ export interface Place {
   readonly runDir: string;
   readonly options: ReadonlyMap<string, string>;
   open(internals?: DriverInternals): Promise<StorageDriver>;
+  /** Another process with this storage open: driver-child.ts. */
+  daemon(point: string, verb: string, ...layers: LayerId[]): ChildProcessByStdio<null, Readable, Readable>;
   /** What the host still has of it: mounts in any namespace, loop and device-mapper devices. */
   residue(): Promise<readonly string[]>;
   delete(): Promise<void>;
@@ -40,6 +45,11 @@ export async function makePlace(
     runDir,
     options,
     open: (internals = {}) => open({ home, runDir, options }, { timings, ...internals }),
+    daemon: (point, verb, ...layers) => {
+      const script = fileURLToPath(new URL('./driver-child.ts', import.meta.url));
+      const args = [script, driver, home, runDir, JSON.stringify([...options]), point, verb, ...layers];
+      return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    },
     residue: async () => [
       ...readMountNamespaces(folder).flatMap(({ inode, mounts }) =>
         mounts.map(({ mountPoint }) => `mount ${mountPoint} in namespace ${inode}`),

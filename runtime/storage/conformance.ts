@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { holdMounts } from '../launch/hold-mounts.ts';
 import { describeContents } from './conformance-contents.ts';
@@ -254,10 +253,13 @@ export function describeStorageDriver(
       await driver().close();
       await writeFile(join(place().home, 'records', 'broken.json'), '{"version":1,"id":"bro');
       await reopen();
-      expect((await driver().reconcile(new Set())).join('\n')).toContain('broken.json');
+      expect((await driver().reconcile(new Set())).join('\n')).toContain('layer broken is damaged');
       expect(await driver().list()).toEqual(['whole']);
-      await driver().create('broken', undefined);
       await driver().remove('broken');
+      expect(
+        (await readdir(join(place().home, 'records'))).filter((file) => file.includes('broken')),
+      ).toEqual([]);
+      expect(await driver().reconcile(new Set())).toEqual([]);
     });
 
     for (const point of ['make:before', 'make:after', 'made:before', 'made:after'] as const) {
@@ -327,10 +329,7 @@ export function describeStorageDriver(
     });
 
     async function crash(point: string, verb: string, ...layers: LayerId[]): Promise<void> {
-      const script = fileURLToPath(new URL('./crash-child.ts', import.meta.url));
-      const { home, runDir } = place();
-      const args = [script, name, home, runDir, JSON.stringify([...options]), point, verb, ...layers];
-      const child = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'pipe'] });
+      const child = place().daemon(point, verb, ...layers);
       const words: string[] = [];
       child.stderr.on('data', (chunk: Buffer) => words.push(chunk.toString()));
       const [code, signal] = await once(child, 'close');

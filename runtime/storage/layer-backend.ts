@@ -19,6 +19,8 @@ export interface LayerBackend {
   make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
   /** The record says `ready` now. */
   made(layer: LayerRecord): Promise<void>;
+  /** What stands in the way of `destroy`, as the end of a sentence. */
+  whyNotRemovable(layer: LayerRecord): Promise<string | undefined>;
   /** Afterwards nothing of the layer is left, also of a half-made one. */
   destroy(layer: LayerRecord): Promise<void>;
   /** Mounts that show the layer. Makes devices. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
 import type { LayerId } from './driver.ts';
 
 /** What lasts of a layer. It is on the disk before anything it describes is made. */
@@ -22,23 +22,22 @@ export interface LayerRecord {
 export class LayerRecords {
   readonly #folder: string;
   readonly #records = new Map<LayerId, LayerRecord>();
-  /** Files that could not be read, as sentences; they were set aside. */
-  readonly damaged: readonly string[];
+  readonly #damaged: Set<LayerId>;
 
-  private constructor(folder: string, records: readonly LayerRecord[], damaged: readonly string[]) {
+  private constructor(folder: string, records: readonly LayerRecord[], damaged: readonly LayerId[]) {
     this.#folder = folder;
-    this.damaged = damaged;
+    this.#damaged = new Set(damaged);
     for (const record of records) this.#records.set(record.id, record);
   }
 
   static async open(folder: string): Promise<LayerRecords> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
+    await removeTemporaries(folder);
     const records: LayerRecord[] = [];
-    const damaged: string[] = [];
+    const damaged: LayerId[] = [];
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
-      // Left by a write that a crash interrupted: the old content is still whole under its own name.
-      if (name.endsWith('.tmp')) await rm(path, { force: true });
+      if (name.endsWith('.json.damaged')) damaged.push(name.slice(0, -'.json.damaged'.length));
       if (!name.endsWith('.json')) continue;
       const record = await readRecord(path);
       if (record && `${record.id}.json` === name) {
@@ -46,9 +45,14 @@ export class LayerRecords {
         continue;
       }
       await rename(path, `${path}.damaged`);
-      damaged.push(`Set aside the damaged layer record ${JSON.stringify(path)}.`);
+      damaged.push(name.slice(0, -'.json'.length));
     }
     return new LayerRecords(folder, records, damaged);
+  }
+
+  /** Layers whose records could not be read, now or at an earlier start; the files were set aside. */
+  get damaged(): readonly LayerId[] {
+    return [...this.#damaged];
   }
 
   get(id: LayerId): LayerRecord | undefined {
@@ -63,7 +67,7 @@ export class LayerRecords {
     return this.all().filter(({ parent }) => parent === id);
   }
 
-  /** The layer and its ancestors, topmost first. */
+  /** The layer and its ancestors, topmost first; shorter than its depth where a record is missing. */
   chain(record: LayerRecord): readonly [LayerRecord, ...LayerRecord[]] {
     const ancestors: LayerRecord[] = [];
     let parent = record.parent === undefined ? undefined : this.#records.get(record.parent);
@@ -82,8 +86,10 @@ export class LayerRecords {
 
   async delete(id: LayerId): Promise<void> {
     await rm(this.#path(id), { force: true });
+    await rm(`${this.#path(id)}.damaged`, { force: true });
     await syncFolder(this.#folder);
     this.#records.delete(id);
+    this.#damaged.delete(id);
   }
 
   #path(id: LayerId): string {

@@ -118,9 +118,10 @@ export class RecordedDriver implements StorageDriver {
   async remove(id: LayerId): Promise<void> {
     using _ = await this.#turns.take(id);
     const layer = this.#records.get(id);
-    if (!layer) return;
+    if (!layer) return this.#forgetDamaged(id);
     this.#refuseWithChildren(id);
     await this.#waitUntilFree(layer, 'remove');
+    await this.#refuseUnlessRemovable(layer);
     // A child may have been made during the wait; from here to the record nothing else runs.
     this.#refuseWithChildren(id);
     await this.#finishRemoval(layer);
@@ -151,7 +152,10 @@ export class RecordedDriver implements StorageDriver {
   }
 
   async reconcile(inUse: ReadonlySet<LayerId>): Promise<readonly string[]> {
-    const did: string[] = [...this.#records.damaged];
+    const did = this.#records.damaged.map(
+      (id) =>
+        `The record of layer ${id} is damaged and was set aside; what belongs to it stays until it is removed.`,
+    );
     for (const layer of this.#records.all()) {
       using _ = await this.#turns.take(layer.id);
       if (layer.state === 'ready') {
@@ -162,11 +166,12 @@ export class RecordedDriver implements StorageDriver {
       did.push(
         await told(`Removed the ${what} layer ${layer.id}.`, async () => {
           await this.#waitUntilFree(layer, 'remove');
+          await this.#refuseUnlessRemovable(layer);
           await this.#finishRemoval(layer);
         }),
       );
     }
-    did.push(...(await this.#backend.sweep(this.#records.all())));
+    did.push(...(await this.#sweep()));
     for (const name of (await ifExists(readdir(this.#lockFolder))) ?? []) {
       if (!this.#records.get(name.replace(/\.lock$/, '')))
         await rm(join(this.#lockFolder, name), { force: true });
@@ -195,6 +200,23 @@ export class RecordedDriver implements StorageDriver {
     throw new HullError(`Cannot remove layer ${id}: it is the parent of ${children.join(', ')}`, {
       kind: 'conflict',
     });
+  }
+
+  async #refuseUnlessRemovable(layer: LayerRecord): Promise<void> {
+    const reason = await this.#backend.whyNotRemovable(layer);
+    if (reason === undefined) return;
+    throw new HullError(`Cannot remove layer ${layer.id}: ${reason}`, { kind: 'busy' });
+  }
+
+  async #forgetDamaged(id: LayerId): Promise<void> {
+    if (!this.#records.damaged.includes(id)) return;
+    await this.#records.delete(id);
+    await this.#sweep();
+  }
+
+  // What no record names may belong to a layer whose record is damaged: nothing is swept as long as there is one.
+  async #sweep(): Promise<readonly string[]> {
+    return this.#records.damaged.length > 0 ? [] : this.#backend.sweep(this.#records.all());
   }
 
   #lockPath(id: LayerId): string {

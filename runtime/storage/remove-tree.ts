@@ -7,17 +7,18 @@ import { isWithin, readMountInfo } from '../kernel/mountinfo.ts';
  * error (kind `busy`) names the mount point; a folder on another device stops the removal as well.
  */
 export async function removeTree(path: string): Promise<void> {
-  const mounted = readMountInfo('self').find((mount) => isWithin(mount.mountPoint, path));
-  if (mounted) {
-    throw new HullError(
-      `Cannot remove ${JSON.stringify(path)}: ${mounted.type} is mounted at ${JSON.stringify(mounted.mountPoint)}`,
-      { kind: 'busy', hint: `Unmount it first: umount ${mounted.mountPoint}` },
-    );
-  }
+  const mounted = mountBelow(path);
+  if (mounted) throw new HullError(`Cannot remove ${JSON.stringify(path)}: ${mounted}`, { kind: 'busy' });
   const stat = await ifExists(lstat(path));
   if (!stat) return;
   if (stat.isDirectory()) await removeFolder(Buffer.from(path), stat.dev);
   else await unlink(path);
+}
+
+/** `tmpfs is mounted at "/x/y"; unmount it first`, for a mount at or below the path. */
+export function mountBelow(path: string): string | undefined {
+  const mount = readMountInfo('self').find(({ mountPoint }) => isWithin(mountPoint, path));
+  return mount && `${mount.type} is mounted at ${JSON.stringify(mount.mountPoint)}; unmount it first`;
 }
 
 // Names are bytes: a container may have made ones that are no UTF-8.

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { access, constants, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTemporaries } from '../../base/atomic-file.ts';
 import { codeOf, HullError } from '../../base/errors.ts';
 import { deviceMapper, probeDeviceMapper } from '../../kernel/device-mapper.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
@@ -43,6 +44,7 @@ export async function openDevicemapper(
     options,
     async (records) => {
       const home = await realpath(options.home);
+      await removeTemporaries(home);
       const settings = (await readPoolSettings(home)) ?? (await beginPool(home, wanted));
       checkAgainstPool(wanted.asked, settings);
       const backend = new DevicemapperBackend(home, settings, wanted);
@@ -127,6 +129,8 @@ class DevicemapperBackend implements LayerBackend {
     this.#pool.setTransaction(this.#transaction, transaction);
     this.#transaction = transaction;
   }
+
+  async whyNotRemovable(): Promise<undefined> {}
 
   async destroy(layer: LayerRecord): Promise<void> {
     if (!(await this.deactivate(layer))) {

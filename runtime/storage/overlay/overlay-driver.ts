@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, readdir, rename, utimes } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifExists } from '../../base/errors.ts';
+import { HullError } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { findOpenHolders } from '../../kernel/open-holders.ts';
@@ -9,9 +9,10 @@ import { getXattr, listXattrs, setXattr } from '../../sys/xattr.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
+import { removeGoner, sweepFolders } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { removeTree } from '../remove-tree.ts';
+import { mountBelow } from '../remove-tree.ts';
 import { overlayKnobs } from './overlay-knobs.ts';
 import { requireOverlay } from './probe-overlay.ts';
 
@@ -91,14 +92,22 @@ class OverlayBackend implements LayerBackend {
 
   async made(): Promise<void> {}
 
+  async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
+    return mountBelow(join(this.#layers, key));
+  }
+
   async destroy({ key }: LayerRecord): Promise<void> {
-    const goner = join(this.#removing, key);
-    await ifExists(rename(join(this.#layers, key), goner));
-    await removeTree(goner);
+    await removeGoner(join(this.#layers, key), join(this.#removing, key));
     this.#keys.delete(key);
   }
 
   async activate([layer, ...ancestors]: LayerChain): Promise<readonly MountSpec[]> {
+    if (ancestors.length + 1 !== layer.depth) {
+      throw new HullError(
+        `Cannot acquire layer ${layer.id}: ${ancestors.length + 1} layers of its chain are known, wanted ${layer.depth}`,
+        { kind: 'unavailable', hint: 'The record of one below it is damaged or gone.' },
+      );
+    }
     if (ancestors.length === 0) {
       // Nothing below it: the kernel wants at least one lower folder, and the tree is the folder itself.
       return [{ type: 'bind', source: this.#diff(layer), target: '', options: [] }];
@@ -143,18 +152,7 @@ class OverlayBackend implements LayerBackend {
   }
 
   async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
-    const did: string[] = [];
-    for (const name of await readdir(this.#removing)) {
-      await removeTree(join(this.#removing, name));
-      did.push(`Finished removing ${join(this.#removing, name)}.`);
-    }
-    const known = new Set(records.map(({ key }) => key));
-    for (const name of await readdir(this.#layers)) {
-      if (known.has(name)) continue;
-      await removeTree(join(this.#layers, name));
-      did.push(`Removed ${join(this.#layers, name)}, which no layer record names.`);
-    }
-    return did;
+    return sweepFolders(this.#layers, this.#removing, new Set(records.map(({ key }) => key)));
   }
 
   async close(): Promise<void> {}

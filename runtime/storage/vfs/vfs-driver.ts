@@ -1,15 +1,15 @@
-import { chmod, mkdir, readdir, rename } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../base/command.ts';
-import { ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
+import { removeGoner, sweepFolders } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { removeTree } from '../remove-tree.ts';
+import { mountBelow } from '../remove-tree.ts';
 
 /**
  * Layers as whole copies: `<home>/layers/<id>`. Works on every file system; slow and large, except where the file system
@@ -58,10 +58,12 @@ class VfsBackend implements LayerBackend {
 
   async made(): Promise<void> {}
 
+  async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
+    return mountBelow(join(this.#layers, key));
+  }
+
   async destroy(layer: LayerRecord): Promise<void> {
-    const goner = join(this.#removing, layer.key);
-    await ifExists(rename(this.#folder(layer), goner));
-    await removeTree(goner);
+    await removeGoner(this.#folder(layer), join(this.#removing, layer.key));
   }
 
   async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
@@ -89,18 +91,7 @@ class VfsBackend implements LayerBackend {
   }
 
   async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
-    const did: string[] = [];
-    for (const name of await readdir(this.#removing)) {
-      await removeTree(join(this.#removing, name));
-      did.push(`Finished removing ${join(this.#removing, name)}.`);
-    }
-    const known = new Set(records.map(({ key }) => key));
-    for (const name of await readdir(this.#layers)) {
-      if (known.has(name)) continue;
-      await removeTree(join(this.#layers, name));
-      did.push(`Removed ${join(this.#layers, name)}, which no layer record names.`);
-    }
-    return did;
+    return sweepFolders(this.#layers, this.#removing, new Set(records.map(({ key }) => key)));
   }
 
   async close(): Promise<void> {}

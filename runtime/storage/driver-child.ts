@@ -2,9 +2,11 @@ import { drivers } from './drivers.ts';
 import type { LayerBackend } from './layer-backend.ts';
 
 /**
- * A process of the conformance suite that dies by SIGKILL in the middle of an operation:
- * `crash-child.ts <driver> <home> <runDir> <options as JSON pairs> <method>:<before|after> <create|remove> <id> [parent]`.
- * The point names a call to the driver's backend, so the records around it are as a real crash leaves them.
+ * Another daemon, for tests: opens a driver and dies by SIGKILL, of itself or of the test.
+ * `driver-child.ts <driver> <home> <runDir> <options as JSON pairs> <point> <create|remove|acquire|open> <id> [parent]`.
+ *
+ * A point `<method>:<before|after>` names a call to the driver's backend, in the middle of which it dies: the records are
+ * as a real crash leaves them. With the point `none` it writes what it acquired as JSON to its standard output and stays.
  */
 const [name = '', home = '', runDir = '', options = '[]', point = '', verb = '', id = '', parent] =
   process.argv.slice(2);
@@ -17,8 +19,13 @@ const driver = await open(
   { decorate },
 );
 if (verb === 'create') await driver.create(id, parent);
-else await driver.remove(id);
-// Reached only where the point was never passed: the suite takes a clean exit for a failure.
+if (verb === 'remove') await driver.remove(id);
+const acquired = verb === 'acquire' ? await driver.acquire(id) : {};
+// Where a point was given it was never passed: the test takes the exit for a failure.
+if (point === 'none') {
+  process.stdout.write(`${JSON.stringify(acquired)}\n`);
+  setInterval(() => {}, 1000);
+}
 
 function decorate(backend: LayerBackend): LayerBackend {
   return new Proxy(backend, {

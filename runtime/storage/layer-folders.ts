@@ -1,0 +1,35 @@
+import { readdir, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ifExists } from '../base/errors.ts';
+import { removeTree } from './remove-tree.ts';
+
+/** Afterwards neither folder is there. The first move makes it all or nothing: a half-deleted layer is never in its place. */
+export async function removeGoner(folder: string, goner: string): Promise<void> {
+  await ifExists(rename(folder, goner));
+  await removeTree(goner);
+}
+
+/**
+ * Removes what a crash left in `removing`, and folders in `layers` that no record names. One sentence for each; what cannot
+ * be removed now is said and stays for the next start.
+ */
+export async function sweepFolders(
+  layers: string,
+  removing: string,
+  known: ReadonlySet<string>,
+): Promise<readonly string[]> {
+  const goners = [
+    ...(await readdir(removing)).map((name) => join(removing, name)),
+    ...(await readdir(layers)).filter((name) => !known.has(name)).map((name) => join(layers, name)),
+  ];
+  const did: string[] = [];
+  for (const path of goners) {
+    try {
+      await removeTree(path);
+      did.push(`Removed ${path}, which no layer record names.`);
+    } catch (error) {
+      did.push(error instanceof Error ? error.message : String(error));
+    }
+  }
+  return did;
+}
