@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
-import { readValue, writeValue } from './files.ts';
+import { readValue, writeLimit } from './files.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import type { Setting } from './setting.ts';
 import { settingsFor } from './settings.ts';
@@ -13,14 +13,14 @@ export async function applyLimits(
   resources: Resources,
 ): Promise<void> {
   const home = (controller: string) => homeOf(hierarchies, controller);
-  const settings = settingsFor(resources, (name) => home(name)?.version, await current(home('memory'), path));
+  const settings = settingsFor(resources, (name) => home(name)?.version, current(home('memory'), path));
   for (const setting of settings) {
     const hierarchy = home(setting.controller);
     if (!hierarchy) continue; // settingsFor has refused those
     try {
-      await writeValue(join(hierarchy.root, path, setting.file), setting.value);
+      await writeLimit(join(hierarchy.root, path, setting.file), setting.value);
     } catch (error) {
-      throw await explain(error, setting, hierarchy, path);
+      throw explain(error, setting, hierarchy, path);
     }
   }
 }
@@ -33,21 +33,21 @@ export function homeOf(hierarchies: readonly Hierarchy[], controller: string): H
   );
 }
 
-async function current(memory: Hierarchy | undefined, path: string) {
+function current(memory: Hierarchy | undefined, path: string) {
   if (memory?.version !== 1) return {};
-  const value = await readValue(join(memory.root, path, 'memory.memsw.limit_in_bytes'));
+  const value = readValue(join(memory.root, path, 'memory.memsw.limit_in_bytes'));
   // The kernel shows "no limit" as the largest page-aligned number, beyond what a double counts exactly.
   return value === undefined || Number(value) > Number.MAX_SAFE_INTEGER
     ? {}
     : { memoryAndSwap: Number(value) };
 }
 
-async function explain(
+function explain(
   cause: unknown,
   { controller, file, value }: Setting,
   { root, version }: Hierarchy,
   path: string,
-): Promise<HullError> {
+): HullError {
   const what = `Cannot set ${file} of cgroup ${JSON.stringify(path)} to ${JSON.stringify(value)}`;
   const code = codeOf(cause);
   if (code !== 'ENOENT') {
@@ -57,7 +57,7 @@ async function explain(
       cause,
     });
   }
-  if ((await readValue(join(root, path, 'cgroup.procs')).catch(() => '')) === undefined) {
+  if (readValue(join(root, path, 'cgroup.procs')) === undefined) {
     return new HullError(`${what}: found no such group, wanted it created`, { kind: 'not-found', cause });
   }
   const swap = file.includes('swap') || file.includes('memsw');

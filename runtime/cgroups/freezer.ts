@@ -28,8 +28,8 @@ export class Freezer {
     const folder = join(this.#hierarchy.root, path);
     const deadline = performance.now() + timeoutMs;
     try {
-      await this.#request(folder, true);
-      for (let pause = 1; !(await this.#settled(folder)); pause = Math.min(pause * 2, 20)) {
+      this.#request(folder, true);
+      for (let pause = 1; !this.#settled(folder); pause = Math.min(pause * 2, 20)) {
         if (performance.now() > deadline) {
           throw new HullError(
             `Cannot freeze cgroup ${JSON.stringify(path)}: still freezing after ${timeoutMs} ms`,
@@ -40,39 +40,40 @@ export class Freezer {
         }
         await sleep(pause);
         // v1 misses processes that were forking: asking again picks them up.
-        if (this.#hierarchy.version === 1) await this.#request(folder, true);
+        if (this.#hierarchy.version === 1) this.#request(folder, true);
       }
     } catch (error) {
-      await this.thaw(path);
+      this.thaw(path);
       throw error;
     }
   }
 
   /** Afterwards the group itself is not frozen; groups below that were frozen by themselves stay so. */
-  async thaw(path: string): Promise<void> {
-    await ifGone(this.#request(join(this.#hierarchy.root, path), false));
+  thaw(path: string): void {
+    ifGone(() => this.#request(join(this.#hierarchy.root, path), false));
   }
 
   /** Afterwards nothing in it or below is frozen. */
-  async thawAll(path: string): Promise<void> {
-    const folders = await groupAndBelow(join(this.#hierarchy.root, path));
-    await Promise.all(folders.map((folder) => ifGone(this.#request(folder, false))));
+  thawAll(path: string): void {
+    for (const folder of groupAndBelow(join(this.#hierarchy.root, path))) {
+      ifGone(() => this.#request(folder, false));
+    }
   }
 
-  async frozen(path: string): Promise<boolean> {
+  frozen(path: string): boolean {
     const folder = join(this.#hierarchy.root, path);
-    if (this.#hierarchy.version === 2) return (await readValue(join(folder, 'cgroup.freeze'))) === '1';
-    const state = await readValue(join(folder, 'freezer.state'));
+    if (this.#hierarchy.version === 2) return readValue(join(folder, 'cgroup.freeze')) === '1';
+    const state = readValue(join(folder, 'freezer.state'));
     return state !== undefined && state !== 'THAWED';
   }
 
-  async #request(folder: string, freeze: boolean): Promise<void> {
+  #request(folder: string, freeze: boolean): void {
     const v1 = this.#hierarchy.version === 1;
     const [file, value] = v1
       ? ['freezer.state', freeze ? 'FROZEN' : 'THAWED']
       : ['cgroup.freeze', freeze ? '1' : '0'];
     try {
-      await writeValue(join(folder, file), value);
+      writeValue(join(folder, file), value);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT' || !freeze) throw error;
       throw new HullError(
@@ -82,8 +83,8 @@ export class Freezer {
     }
   }
 
-  async #settled(folder: string): Promise<boolean> {
-    if (this.#hierarchy.version === 1) return (await readValue(join(folder, 'freezer.state'))) === 'FROZEN';
-    return (await readField(join(folder, 'cgroup.events'), 'frozen')) === 1;
+  #settled(folder: string): boolean {
+    if (this.#hierarchy.version === 1) return readValue(join(folder, 'freezer.state')) === 'FROZEN';
+    return readField(join(folder, 'cgroup.events'), 'frozen') === 1;
   }
 }

@@ -1,12 +1,12 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { HullError, ifExists } from '../base/errors.ts';
+import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
 import { applyLimits } from './apply-limits.ts';
 import type { Cgroup } from './cgroup.ts';
-import { readField, writeValue } from './files.ts';
+import { ifGone, readField, writeValue } from './files.ts';
 import { Freezer } from './freezer.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { describeProcesses, killProcess } from './processes.ts';
@@ -44,8 +44,7 @@ export class HostCgroup implements Cgroup {
   }
 
   async exists(): Promise<boolean> {
-    const found = await Promise.all(this.#folders().map((folder) => ifExists(stat(folder))));
-    return found.some((each) => each !== undefined);
+    return this.#folders().some((folder) => existsSync(folder));
   }
 
   async pids(): Promise<readonly number[]> {
@@ -75,57 +74,55 @@ export class HostCgroup implements Cgroup {
   }
 
   async thaw(): Promise<void> {
-    await this.#needFreezer().thaw(this.path);
+    this.#needFreezer().thaw(this.path);
   }
 
   async frozen(): Promise<boolean> {
-    return (await this.#freezer?.frozen(this.path)) ?? false;
+    return this.#freezer?.frozen(this.path) ?? false;
   }
 
   async oomKilled(): Promise<boolean> {
     // v2 counts a group with all below it, also those removed since; v1 each group for itself.
-    const counts = this.#hierarchies.map(async ({ version, root }) => {
+    return this.#hierarchies.some(({ version, root }) => {
       const folder = join(root, this.path);
-      if (version === 2) return readField(join(folder, 'memory.events'), 'oom_kill');
-      const each = (await groupAndBelow(folder)).map((below) =>
-        readField(join(below, 'memory.oom_control'), 'oom_kill'),
-      );
-      return (await Promise.all(each)).reduce<number>((sum, count) => sum + (count ?? 0), 0);
+      const counts =
+        version === 2
+          ? [readField(join(folder, 'memory.events'), 'oom_kill')]
+          : groupAndBelow(folder).map((each) => readField(join(each, 'memory.oom_control'), 'oom_kill'));
+      return counts.some((count) => (count ?? 0) > 0);
     });
-    return (await Promise.all(counts)).some((count) => (count ?? 0) > 0);
   }
 
   async remove(): Promise<void> {
     const deadline = performance.now() + this.#waits.removeMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
-      const busy = (await Promise.all(this.#folders().map(removeTree))).flat();
+      const busy = this.#folders().flatMap(removeTree);
       if (busy.length === 0) break;
       if (performance.now() > deadline) throw await this.#stillBusy(busy);
       await sleep(pause);
     }
-    await Promise.all(this.#hierarchies.map((hierarchy) => removeEmptyParents(hierarchy, this.path)));
+    for (const hierarchy of this.#hierarchies) removeEmptyParents(hierarchy, this.path);
   }
 
   /** Signals everything once; answers what was alive. Groups are thawed, or the killed would hang in state D. */
   async #killOnce(): Promise<readonly number[]> {
-    const killedByKernel = await this.#killByKernel();
+    const killedByKernel = this.#killByKernel();
     const pids = await this.pids();
     if (pids.length > 0 && !killedByKernel) await this.#holdStill();
     try {
       // Read again: what forked before it was held still is in the list now, and no number can be reused meanwhile.
       for (const pid of pids.length > 0 ? await this.pids() : []) killProcess(pid);
     } finally {
-      await this.#freezer?.thawAll(this.path);
+      this.#freezer?.thawAll(this.path);
     }
     return pids;
   }
 
   /** cgroup.kill (Linux 5.14): the whole v2 subtree at once, forks included. */
-  async #killByKernel(): Promise<boolean> {
+  #killByKernel(): boolean {
     const v2 = this.#hierarchies.find(({ version }) => version === 2);
     const file = v2 && join(v2.root, this.path, 'cgroup.kill');
-    if (!file || !(await ifExists(stat(file)))) return false;
-    return (await ifExists(writeValue(file, '1').then(() => true))) ?? false;
+    return file !== undefined && ifGone(() => [writeValue(file, '1')]) !== undefined;
   }
 
   /** Best effort and short: a group that does not freeze is killed process by process, round after round. */

@@ -1,6 +1,8 @@
+import { statfsSync } from 'node:fs';
 import { readFile, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists } from '../base/errors.ts';
+import { ifGone } from './files.ts';
 
 /** One tree of cgroups. Co-mounted v1 controllers (`cpu,cpuacct`) are one hierarchy with two names. */
 export interface Hierarchy {
@@ -94,8 +96,8 @@ async function withController({ version, root, controllers }: CgroupMount): Prom
 }
 
 /** Whether the hierarchy is still mounted there: on a plain folder, mkdir and writes would leave litter below a later mount. */
-export async function checkMounted({ root, version }: Hierarchy): Promise<void> {
-  const found = (await ifExists(statfs(root)))?.type;
+export function checkMounted({ root, version }: Hierarchy): void {
+  const found = ifGone(() => statfsSync(root))?.type;
   if (found === magic[version]) return;
   throw new HullError(
     `Cannot use the cgroup hierarchy at ${JSON.stringify(root)}: found ${

@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import { readValue, writeValue } from './files.ts';
@@ -8,15 +8,11 @@ import { checkMounted, type Hierarchy } from './hierarchies.ts';
 const accounted = ['memory', 'cpu', 'pids'];
 
 /** Afterwards the group's folder is in the hierarchy, ready for limits and processes. */
-export async function makeGroup(
-  hierarchy: Hierarchy,
-  path: string,
-  wanted: ReadonlySet<string>,
-): Promise<void> {
-  await checkMounted(hierarchy);
+export function makeGroup(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): void {
+  checkMounted(hierarchy);
   for (let attempt = 1; ; attempt++) {
     try {
-      await makeFolders(hierarchy, path, wanted);
+      makeFolders(hierarchy, path, wanted);
       return;
     } catch (error) {
       // The last container of the parent left at this moment and took the empty parent with it.
@@ -25,12 +21,12 @@ export async function makeGroup(
   }
 }
 
-async function makeFolders(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): Promise<void> {
+function makeFolders(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): void {
   for (const group of ancestry(path)) {
     const parent = join(hierarchy.root, dirname(group));
-    if (hierarchy.version === 2) await enable(parent, hierarchy, wanted);
-    const made = await makeFolder(join(hierarchy.root, group));
-    if (hierarchy.version === 1) await initialise(join(hierarchy.root, group), parent, hierarchy, made);
+    if (hierarchy.version === 2) enable(parent, hierarchy, wanted);
+    const made = makeFolder(join(hierarchy.root, group));
+    if (hierarchy.version === 1) initialise(join(hierarchy.root, group), parent, hierarchy, made);
   }
 }
 
@@ -40,9 +36,9 @@ function ancestry(path: string): readonly string[] {
   return names.map((_, index) => names.slice(0, index + 1).join('/'));
 }
 
-async function makeFolder(folder: string): Promise<boolean> {
+function makeFolder(folder: string): boolean {
   try {
-    await mkdir(folder);
+    mkdirSync(folder);
     return true;
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false;
@@ -51,16 +47,12 @@ async function makeFolder(folder: string): Promise<boolean> {
 }
 
 /** Lets the groups below `parent` have the controllers (subtree_control), as far as `parent` has them itself. */
-async function enable(
-  parent: string,
-  { controllers }: Hierarchy,
-  wanted: ReadonlySet<string>,
-): Promise<void> {
-  const [has, enabled] = await Promise.all([words(parent, 'controllers'), words(parent, 'subtree_control')]);
+function enable(parent: string, { controllers }: Hierarchy, wanted: ReadonlySet<string>): void {
+  const [has, enabled] = [words(parent, 'controllers'), words(parent, 'subtree_control')];
   for (const name of [...new Set([...accounted, ...wanted])].filter((each) => controllers.includes(each))) {
     if (enabled.has(name) || !has.has(name)) continue;
     try {
-      await writeValue(join(parent, 'cgroup.subtree_control'), `+${name}`);
+      writeValue(join(parent, 'cgroup.subtree_control'), `+${name}`);
     } catch (cause) {
       if (!wanted.has(name)) continue;
       const code = codeOf(cause);
@@ -79,27 +71,22 @@ async function enable(
   }
 }
 
-async function words(folder: string, file: 'controllers' | 'subtree_control'): Promise<ReadonlySet<string>> {
-  return new Set((await readValue(join(folder, `cgroup.${file}`)))?.split(' '));
+function words(folder: string, file: 'controllers' | 'subtree_control'): ReadonlySet<string> {
+  return new Set(readValue(join(folder, `cgroup.${file}`))?.split(' '));
 }
 
 /** What a new v1 group needs before a process may enter it, or before limits reach the groups below. */
-async function initialise(
-  folder: string,
-  parent: string,
-  { controllers }: Hierarchy,
-  made: boolean,
-): Promise<void> {
+function initialise(folder: string, parent: string, { controllers }: Hierarchy, made: boolean): void {
   if (controllers.includes('cpuset')) {
     // New cpusets are empty, and entering one is ENOSPC. Copied also into groups found: a crash may have come in between.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      if ((await readValue(join(folder, file))) !== '') continue;
-      await writeValue(join(folder, file), (await readValue(join(parent, file))) ?? '');
+      if (readValue(join(folder, file)) !== '') continue;
+      writeValue(join(folder, file), readValue(join(parent, file)) ?? '');
     }
   }
   if (controllers.includes('memory') && made) {
     // Before Linux 5.11 limits do not reach groups below unless this is set while the group is still empty.
     const file = join(folder, 'memory.use_hierarchy');
-    if ((await readValue(file)) === '0') await writeValue(file, '1');
+    if (readValue(file) === '0') writeValue(file, '1');
   }
 }

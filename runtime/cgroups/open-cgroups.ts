@@ -1,7 +1,7 @@
-import { stat } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
-import { HullError, ifExists } from '../base/errors.ts';
+import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
 import { applyLimits, homeOf } from './apply-limits.ts';
 import type { Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
@@ -52,11 +52,7 @@ class HostCgroups implements CgroupManager {
     await using undo = new Cleanup();
     undo.push(() => group.remove());
     const wanted = new Set(settings.map(({ controller }) => controller));
-    // All of them to the end, also when one fails: the undo must not run beside a mkdir.
-    const made = await Promise.allSettled(
-      this.#hierarchies.map((hierarchy) => makeGroup(hierarchy, path, wanted)),
-    );
-    for (const each of made) if (each.status === 'rejected') throw each.reason;
+    for (const hierarchy of this.#hierarchies) makeGroup(hierarchy, path, wanted);
     await applyLimits(this.#hierarchies, path, resources);
     undo.commit();
     return group;
@@ -64,8 +60,8 @@ class HostCgroups implements CgroupManager {
 
   async list(parent: string): Promise<readonly string[]> {
     checkPath(parent);
-    const names = await Promise.all(this.#hierarchies.map(({ root }) => childGroups(join(root, parent))));
-    return [...new Set(names.flat())].sort().map((name) => `${parent}/${name}`);
+    const names = this.#hierarchies.flatMap(({ root }) => childGroups(join(root, parent)) ?? []);
+    return [...new Set(names)].sort().map((name) => `${parent}/${name}`);
   }
 
   features(): Promise<CgroupFeatures> {
@@ -82,25 +78,25 @@ class HostCgroups implements CgroupManager {
     const group = await this.create(path, {});
     await using undo = new Cleanup();
     undo.push(() => group.remove());
-    const has = async (controller: string, v1: string, v2?: string): Promise<boolean> => {
+    const has = (controller: string, v1: string, v2?: string): boolean => {
       const home = homeOf(this.#hierarchies, controller);
       const file = home?.version === 2 ? v2 : v1;
-      if (!home || !file) return false;
-      return (await ifExists(stat(join(home.root, path, file)))) !== undefined;
+      return home !== undefined && file !== undefined && existsSync(join(home.root, path, file));
     };
-    const v2 = this.#hierarchies.find(({ version }) => version === 2);
-    const freezerV2 = v2 && (await ifExists(stat(join(v2.root, path, 'cgroup.freeze'))));
+    const freezesV2 = this.#hierarchies.some(
+      ({ version, root }) => version === 2 && existsSync(join(root, path, 'cgroup.freeze')),
+    );
     return {
-      memoryLimit: await has('memory', 'memory.limit_in_bytes', 'memory.max'),
-      swapLimit: await has('memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'),
-      memoryReservation: await has('memory', 'memory.soft_limit_in_bytes', 'memory.low'),
-      swappiness: await has('memory', 'memory.swappiness'),
-      oomKillDisable: await has('memory', 'memory.oom_control'),
-      cpuShares: await has('cpu', 'cpu.shares', 'cpu.weight'),
-      cpuQuota: await has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
+      memoryLimit: has('memory', 'memory.limit_in_bytes', 'memory.max'),
+      swapLimit: has('memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'),
+      memoryReservation: has('memory', 'memory.soft_limit_in_bytes', 'memory.low'),
+      swappiness: has('memory', 'memory.swappiness'),
+      oomKillDisable: has('memory', 'memory.oom_control'),
+      cpuShares: has('cpu', 'cpu.shares', 'cpu.weight'),
+      cpuQuota: has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
       cpuset: homeOf(this.#hierarchies, 'cpuset') !== undefined,
-      pidsLimit: await has('pids', 'pids.max', 'pids.max'),
-      freezer: (await has('freezer', 'freezer.state')) || freezerV2 !== undefined,
+      pidsLimit: has('pids', 'pids.max', 'pids.max'),
+      freezer: has('freezer', 'freezer.state') || freezesV2,
     };
   }
 }
