@@ -1,13 +1,14 @@
 import { join, relative } from 'node:path';
 import { type Comparison, changeText, comparisonText, regressions } from '../compare.ts';
-import { type Problem, problemsOf } from '../problems.ts';
+import { problemsOf } from '../problems.ts';
 import { jobOf, type Results } from '../schema.ts';
-import { count, duration, oneLine, printable } from '../text.ts';
+import { count, duration, firstLine, oneLine } from '../text.ts';
 import { countsText, verdict } from '../verdict.ts';
 import type { ReportPaths } from '../write.ts';
 import { cleanJob, cleanResults } from './clean.ts';
-import { wrap } from './layout.ts';
+import { clip, wrap } from './layout.ts';
 import { scenarioMatrix, stateOfResults } from './matrix.ts';
+import { problemLines } from './problem-lines.ts';
 import { label, type Style } from './style.ts';
 
 export interface FinalInput {
@@ -16,8 +17,8 @@ export interface FinalInput {
   readonly comparison?: Comparison;
 }
 
-/** Jobs and holders named one by one; more than that is in the page. */
-const listed = 8;
+/** Problems with all that is known of them; each further one has a line. */
+const toldInFull = 12;
 
 /** What stays on the screen: the matrix, what is not green and why, what changed, the verdict, where the reports are. */
 export function finalView(input: FinalInput, columns: number, style: Style): string[] {
@@ -30,8 +31,16 @@ export function finalView(input: FinalInput, columns: number, style: Style): str
     const text = `! ${host.name} broke (${host.broken.what}): ${oneLine(host.broken.message)}`;
     lines.push(...wrap(text, columns).map(style.outcome.infra), '');
   }
-  for (const problem of problemsOf(results.results))
+  const problems = problemsOf(results.results);
+  for (const problem of problems.slice(0, toldInFull)) {
     lines.push(...problemLines(problem, dir, columns, style), '');
+  }
+  const rest = problems.slice(toldInFull).map(({ outcome, title, reason }) => {
+    return style.outcome[outcome](
+      clip(`${label(outcome).padEnd(9)} ${title}: ${firstLine(reason)}`, columns),
+    );
+  });
+  if (rest.length > 0) lines.push(...rest, '');
   if (comparison) lines.push(...comparisonLines(comparison, columns), '');
   const { ok, counts, reasons } = verdict(results);
   const hosts = count(new Set(results.results.map(({ host }) => host)).size, 'host');
@@ -50,63 +59,6 @@ export function finalView(input: FinalInput, columns: number, style: Style): str
       ),
     );
   }
-  return lines;
-}
-
-export function problemLines(
-  problem: Problem,
-  dir: string | undefined,
-  columns: number,
-  style: Style,
-): string[] {
-  const [first] = problem.results;
-  const { evidence } = first;
-  const indent = 10;
-  const field = (name: string, text: string, whole = false): string[] => {
-    const width = columns - indent - 8;
-    const lines = whole
-      ? [text]
-      : printable(text)
-          .split('\n')
-          .flatMap((line) => wrap(line, width));
-    return lines.map(
-      (line, index) => `${' '.repeat(indent)}${style.dim((index === 0 ? name : '').padEnd(8))}${line}`,
-    );
-  };
-  const some = <T>(values: readonly T[], show: (value: T) => string[]): string[] => [
-    ...values.slice(0, listed).flatMap(show),
-    ...(values.length > listed ? field('', `and ${values.length - listed} more`) : []),
-  ];
-  const word = label(problem.outcome).padEnd(9);
-  const notes = [
-    problem.required ? '' : '(not required)',
-    problem.results.length === 1 ? duration(first.durationMs) : '',
-  ];
-  const title = [oneLine(problem.title), ...notes.filter((note) => note !== '')].join('  ');
-  const lines = [`${style.outcome[problem.outcome](word)} ${style.bold(title)}`];
-  const attempts = first.attempts ? ` (passed ${first.attempts.passed} of ${first.attempts.total})` : '';
-  for (const line of printable(`${problem.reason}${attempts}`).split('\n').slice(0, listed)) {
-    lines.push(...wrap(line, columns - indent).map((part) => `${' '.repeat(indent)}${part}`));
-  }
-  if (problem.results.length > 1)
-    lines.push(...some(problem.results, (result) => field('', jobOf(result), true)));
-  if (!evidence) return lines;
-  if (evidence.step) lines.push(...field('step', evidence.step));
-  if (evidence.errno) lines.push(...field('errno', evidence.errno));
-  lines.push(...some(evidence.holders ?? [], (holder) => field('held', `by ${holder}`)));
-  lines.push(
-    ...some(evidence.leaks ?? [], ({ kind, what, owner }) =>
-      field('leak', `${kind} ${what}${owner ? `, owner ${owner}` : ''}`),
-    ),
-  );
-  for (const [name, path] of [
-    ['log', evidence.daemonLog],
-    ['console', evidence.console],
-    ['mounts', evidence.mountinfo],
-  ] as const) {
-    if (path) lines.push(...field(name, `${dir ? join(relative('.', dir), path) : path}`, true));
-  }
-  lines.push(...field('again', oneLine(evidence.rerun), true));
   return lines;
 }
 

@@ -93,6 +93,19 @@ describe('TerminalReport', () => {
     expect(controlCharacters(play(new Screen(false), {}, hostileResults))).toEqual([]);
   });
 
+  it('tells a dozen problems in full, and each further one on a line', () => {
+    const results = sampleResults.results.slice(0, 40).map((result, index) => ({
+      ...result,
+      outcome: 'fail' as const,
+      reason: `reason ${index} ${'and so on '.repeat(20)}`,
+      evidence: { rerun: `again ${index}` },
+    }));
+    const text = play(new Screen(false, 140), {}, { ...sampleResults, results });
+    const end = text.slice(text.indexOf('\n\n'));
+    expect(end.match(/^ +again +again \d+$/gm)).toHaveLength(12);
+    expect(end.match(/^✗ fail .*: reason \d+ .*…$/gm)).toHaveLength(28);
+  });
+
   it('stops cleanly, twice if need be, and draws no more', () => {
     vi.useFakeTimers();
     try {

@@ -5,8 +5,9 @@ import { type JobId, jobOf, type Phase, type Result, type Results } from '../sch
 import { count, duration, firstLine, oneLine } from '../text.ts';
 import type { ReportPaths } from '../write.ts';
 import { cleanJob, cleanResult } from './clean.ts';
-import { finalView, problemLines } from './final-view.ts';
+import { finalView } from './final-view.ts';
 import { liveFrame } from './live-view.ts';
+import { problemLines } from './problem-lines.ts';
 import { Progress } from './progress.ts';
 import { createStyle, label, type Style, wantsColor } from './style.ts';
 
@@ -137,7 +138,9 @@ export class TerminalReport {
 
   /** Lines that stay above the matrix. */
   #keep(lines: readonly string[]): void {
-    this.#live?.persist(lines.join('\n'));
+    // Written past log-update, which would break long lines: the terminal wraps a command so that it can still be copied.
+    this.#live?.clear();
+    this.#stream.write(`${lines.join('\n')}\n`);
     this.#draw();
   }
 
