@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { checkAgainstPool, parseDevicemapperOptions } from './settings.ts';
+
+const gib = 1024 ** 3;
+const parse = (...pairs: [string, string][]) => parseDevicemapperOptions(new Map(pairs));
+
+it('defaults are those of a pool of 100 GiB with layers of 10 GiB', () => {
+  expect(parse()).toEqual({
+    pool: { dataSize: 100 * gib, metadataSize: 2 * gib, blockSize: 65_536, baseSize: 10 * gib, fs: 'ext4' },
+    asked: {},
+    minFree: 0.1,
+    deferredRemoval: true,
+  });
+});
+
+it('what is said is used, and told from what is not', () => {
+  const options = parse(
+    ['dm.basesize', '1.5G'],
+    ['dm.fs', 'xfs'],
+    ['dm.min_free_space', '0%'],
+    ['dm.use_deferred_removal', 'false'],
+  );
+  expect(options).toMatchObject({
+    asked: { baseSize: 1.5 * gib, fs: 'xfs' },
+    minFree: 0,
+    deferredRemoval: false,
+  });
+});
+
+describe('a wrong option is an error with key, value and what is wanted', () => {
+  it.each([
+    ['dm.basesize', 'big', /"dm.basesize": found "big", wanted a size/],
+    ['dm.basesize', '1K', /wanted at least 16M/],
+    ['dm.blocksize', '100K', /"100K", wanted a multiple of 64K/],
+    ['dm.fs', 'btrfs', /"btrfs", wanted ext4 or xfs/],
+    ['dm.min_free_space', '10', /"10", wanted a percentage/],
+    ['dm.use_deferred_removal', 'yes', /"yes", wanted true or false/],
+    ['dm.thinpooldev', '/dev/x', /has no option "dm.thinpooldev"; it has dm.loopdatasize, /],
+    ['overlay.size', '1', /has no option "overlay.size"/],
+  ])('%s=%s', (key, value, text) => {
+    expect(() => parse([key, value])).toThrow(
+      expect.objectContaining({ kind: 'invalid', message: expect.stringMatching(text) }),
+    );
+  });
+});
+
+it('a pool keeps what it was made with', () => {
+  const { pool } = parse();
+  const settings = { version: 1, state: 'ready', ...pool } as const;
+  checkAgainstPool({ baseSize: 10 * gib }, settings);
+  expect(() => checkAgainstPool({ fs: 'xfs' }, settings)).toThrow(
+    /its fs is ext4 since it was made, and the options say xfs/,
+  );
+});

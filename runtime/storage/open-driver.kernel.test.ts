@@ -1,0 +1,59 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { needsRoot } from './conformance-place.ts';
+import { openDriver } from './open-driver.ts';
+
+const unless = needsRoot();
+
+async function place() {
+  const path = await mkdtemp(join(tmpdir(), 'hull-open-'));
+  onTestFinished(() => rm(path, { recursive: true, force: true }));
+  return { dataRoot: join(path, 'data'), execRoot: join(path, 'exec') };
+}
+
+async function makeLayer(name: string, options: Awaited<ReturnType<typeof place>>): Promise<void> {
+  const { driver } = await openDriver(name, options);
+  await driver.create('layer', undefined);
+  await driver.close();
+}
+
+describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})` : 'openDriver', () => {
+  it('takes the first that works, and says so', async () => {
+    const { driver, why } = await openDriver(undefined, await place());
+    expect(why).toMatch(
+      /^Chose storage driver \w+: the first of overlay, devicemapper, vfs that works here\./,
+    );
+    await driver.close();
+  });
+
+  it('stays with the driver that has layers', async () => {
+    const options = await place();
+    await makeLayer('vfs', options);
+    const { driver, why } = await openDriver(undefined, options);
+    expect(driver.name).toBe('vfs');
+    expect(why).toContain('has layers of it');
+    await driver.close();
+  });
+
+  it('does not choose between two that have layers, and takes the named one', async () => {
+    const options = await place();
+    await makeLayer('vfs', options);
+    await makeLayer('overlay', options);
+    await expect(openDriver(undefined, options)).rejects.toMatchObject({
+      kind: 'conflict',
+      message: expect.stringContaining('overlay and vfs'),
+    });
+    const { driver } = await openDriver('vfs', options);
+    expect(await driver.list()).toEqual(['layer']);
+    await driver.close();
+  });
+
+  it('refuses an unknown name with the known ones', async () => {
+    await expect(openDriver('zfs', await place())).rejects.toMatchObject({
+      kind: 'invalid',
+      message: expect.stringContaining('wanted one of overlay, devicemapper, vfs'),
+    });
+  });
+});
