@@ -59,7 +59,7 @@ async function run({ hosts, jobs, scenarios }: Planned, { retries, repeat }: Run
   const progress = (message: string) => terminal.note(message);
   terminal.plan(jobs.map(jobId));
 
-  await ensureSystemPackages('scenarios', progress, interrupted.signal);
+  await ensureSystemPackages('scenarios', progress, { signal: interrupted.signal });
   const providers = createProviders();
   for (const provider of providers.values()) {
     for (const what of await provider.reap({ cacheDir: cacheDir(), progress }))

@@ -48,6 +48,23 @@ export interface RunningHost extends AsyncDisposable {
   readonly broken: AbortSignal;
 }
 
+/**
+ * A host whose power can be cut. The host is over then: its connection is lost, `broken` stays as it is and disposing it
+ * does nothing. What was on its disk is the stopped host's, to be booted (once) or disposed.
+ */
+export interface PowerSwitch {
+  cutPower(): Promise<StoppedHost>;
+}
+
+export interface StoppedHost extends AsyncDisposable {
+  /** From the same disk, cold: under emulation some 20 to 60 s. */
+  boot(): Promise<RunningHost>;
+}
+
+export function hasPowerSwitch(host: RunningHost): host is RunningHost & PowerSwitch {
+  return 'cutPower' in host;
+}
+
 export class HostBroken extends Error {
   override readonly name = 'HostBroken';
   readonly what: 'panic' | 'hang' | 'boot' | 'ssh-lost' | 'exited' | 'provision';

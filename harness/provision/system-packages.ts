@@ -27,6 +27,7 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
       dnf: 'debian-keyring',
     },
     { probe: 'setpriv', apt: 'util-linux', dnf: 'util-linux' },
+    { probe: 'flock', apt: 'util-linux', dnf: 'util-linux-core' },
     mkfs,
     busybox,
   ],
@@ -45,6 +46,14 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
   ],
 };
 
+export interface SystemPackagesOptions {
+  readonly signal?: AbortSignal;
+  /** Folders to look for programs in. Default: PATH, and the system folders that a user's PATH leaves out. */
+  readonly folders?: readonly string[];
+  /** Whether packages can be installed. Default: this process is root. */
+  readonly isRoot?: boolean;
+}
+
 /**
  * Afterwards the programs that `role` uses on this machine are there: probed by looking for them, the missing ones
  * installed by apt or dnf as root. Not root, or no package manager: an error whose one line is the command to run.
@@ -52,76 +61,77 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
 export async function ensureSystemPackages(
   role: SystemRole,
   progress: (message: string) => void,
-  signal?: AbortSignal,
+  options: SystemPackagesOptions = {},
 ): Promise<void> {
-  const missing = await missingNeeds(role);
+  const { signal, folders = systemFolders(), isRoot = process.getuid?.() === 0 } = options;
+  const missing = await missingNeeds(role, folders);
   if (missing.length === 0) return;
-  const manager = await findManager();
+  const manager = await findManager(folders);
   const packages = [...new Set(missing.map((need) => need[manager?.name ?? 'apt']))];
   const what = missing.map(({ probe }) => probe).join(', ');
-  const command = `${manager?.program ?? 'apt-get'} install -y ${packages.join(' ')}`;
-  if (!manager || process.getuid?.() !== 0) {
+  const command = `${manager?.name ?? 'apt'} install ${packages.join(' ')}`;
+  if (!manager || !isRoot) {
     throw new Error(`Cannot run the ${role}: missing ${what}; as root run: ${command}`);
   }
   progress(`installing ${packages.join(', ')} (${what} missing)`);
-  const options = { env: { DEBIAN_FRONTEND: 'noninteractive' }, ...(signal ? { cancelSignal: signal } : {}) };
   for (const args of manager.steps(packages)) {
-    const result = await execa(manager.program, args, { ...options, all: true, reject: false });
+    const result = await execa(manager.program, args, {
+      all: true,
+      reject: false,
+      stdin: 'ignore',
+      env: { DEBIAN_FRONTEND: 'noninteractive' },
+      ...(signal ? { cancelSignal: signal } : {}),
+    });
     signal?.throwIfAborted();
     if (!result.failed) continue;
-    throw new Error(
-      `Cannot install ${packages.join(' ')}: ${manager.program} ${args.join(' ')}: ${result.all.slice(-2000)}`,
-      { cause: result },
+    const words = result.all.trim().slice(-2000);
+    throw new Error(`Cannot install ${packages.join(' ')}: ${manager.name} ${args[0]}: ${words}`, {
+      cause: result,
+    });
+  }
+  const still = await missingNeeds(role, folders);
+  if (still.length === 0) return;
+  const names = still.map(({ probe }) => probe).join(', ');
+  throw new Error(`Cannot run the ${role}: still missing after ${command}: ${names}`);
+}
+
+async function missingNeeds(role: SystemRole, folders: readonly string[]): Promise<readonly Need[]> {
+  const found = await Promise.all(needs[role].map(({ probe }) => find(probe, folders)));
+  return needs[role].filter((_, i) => found[i] === undefined);
+}
+
+function systemFolders(): readonly string[] {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return [...path, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin'];
+}
+
+/** A program's path along the folders; an absolute path as it is. */
+async function find(probe: string, folders: readonly string[]): Promise<string | undefined> {
+  const mode = probe.startsWith('/') ? constants.R_OK : constants.X_OK;
+  for (const path of probe.startsWith('/') ? [probe] : folders.map((folder) => join(folder, probe))) {
+    const present = await access(path, mode).then(
+      () => true,
+      () => false,
     );
+    if (present) return path;
   }
-  const still = await missingNeeds(role);
-  if (still.length > 0) {
-    throw new Error(
-      `Cannot run the ${role}: ${command} succeeded, still missing ${still.map(({ probe }) => probe).join(', ')}`,
-    );
-  }
-}
-
-async function missingNeeds(role: SystemRole): Promise<readonly Need[]> {
-  const found = await Promise.all(needs[role].map(({ probe }) => isPresent(probe)));
-  return needs[role].filter((_, i) => !found[i]);
-}
-
-/** Absolute paths as they are; programs along PATH and the system folders that a user's PATH leaves out. */
-async function isPresent(probe: string): Promise<boolean> {
-  if (probe.startsWith('/')) return isAccessible(probe, constants.R_OK);
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  const found = await Promise.all(
-    folders.map((folder) => folder !== '' && isAccessible(join(folder, probe), constants.X_OK)),
-  );
-  return found.includes(true);
-}
-
-async function isAccessible(path: string, mode: number): Promise<boolean> {
-  try {
-    await access(path, mode);
-    return true;
-  } catch {
-    return false;
-  }
+  return undefined;
 }
 
 interface Manager {
   readonly name: 'apt' | 'dnf';
   readonly program: string;
-  steps(packages: readonly string[]): readonly (readonly string[])[];
+  readonly steps: (packages: readonly string[]) => readonly (readonly string[])[];
 }
 
-const managers: readonly Manager[] = [
-  {
-    name: 'apt',
-    program: 'apt-get',
-    steps: (packages) => [['update'], ['install', '-y', '--no-install-recommends', ...packages]],
-  },
-  { name: 'dnf', program: 'dnf', steps: (packages) => [['install', '-y', ...packages]] },
-];
-
-async function findManager(): Promise<Manager | undefined> {
-  for (const manager of managers) if (await isPresent(manager.program)) return manager;
-  return undefined;
+async function findManager(folders: readonly string[]): Promise<Manager | undefined> {
+  const apt = await find('apt-get', folders);
+  if (apt !== undefined) {
+    const install = ['install', '-y', '--no-install-recommends'];
+    return { name: 'apt', program: apt, steps: (packages) => [['update'], [...install, ...packages]] };
+  }
+  const dnf = await find('dnf', folders);
+  return dnf === undefined
+    ? undefined
+    : { name: 'dnf', program: dnf, steps: (packages) => [['install', '-y', ...packages]] };
 }

@@ -23,11 +23,16 @@ export async function firstAnswer(
     return { ssh, address };
   } catch (cause) {
     signal.throwIfAborted();
-    if (gone.signal.aborted) throw await explainExit(machine);
+    if (gone.signal.aborted) throw asBootFailure(await explainExit(machine));
     const tail = await readConsole(machine.paths.console);
     const panic = findPanic(tail);
     if (panic) throw new HostBroken('panic', `the kernel panicked: ${panic}`, tail, cause);
     const words = cause instanceof Error ? cause.message : String(cause);
     throw new HostBroken('boot', words, tail, cause);
   }
+}
+
+function asBootFailure(found: HostBroken): HostBroken {
+  if (found.what !== 'exited') return found;
+  return new HostBroken('boot', `${found.message}, before the first SSH answer`, found.consoleTail, found);
 }

@@ -15,9 +15,9 @@ export async function readConsole(path: string, maxBytes = 16 * 1024): Promise<s
   }
 }
 
-/** The line that says the kernel died, or undefined. */
+/** The line that says the kernel died (an oops panics too, see the kernel's arguments), or undefined. */
 export function findPanic(text: string): string | undefined {
-  return /^.*(?:Kernel panic - not syncing|Oops:|BUG: unable to handle|general protection fault).*$/m
+  return /^.*Kernel panic - not syncing.*$/m
     .exec(text)?.[0]
     ?.replace(/^\[[ \d.]+\] /, '')
     .trim();

@@ -25,6 +25,7 @@ const masked = [
   'e2scrub_all.timer',
   'e2scrub_reap.service',
   'fstrim.timer',
+  'getty-static.service',
   'getty@tty1.service',
   'logrotate.timer',
   'man-db.timer',
@@ -76,7 +77,7 @@ export function earlyFiles(): Promise<Uint8Array> {
     },
     {
       path: 'usr/share/initramfs-tools/modules.d/seatrial',
-      content: 'virtio_pci\nvirtio_blk\next4\ncrc32c_generic\n',
+      content: 'virtio_pci\nvirtio_blk\nvirtio_net\next4\ncrc32c_generic\n',
     },
   ]);
 }

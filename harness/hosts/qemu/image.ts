@@ -21,7 +21,7 @@ export interface GuestImage {
 }
 
 /** Counted up when what the image holds changes in a way that the other inputs of its key do not show. */
-const recipe = 1;
+const recipe = 2;
 
 // Debian's own kernel packages without the drivers of hardware that no guest has: two thirds of their size.
 const excluded = [
@@ -43,8 +43,7 @@ export async function ensureImage(definition: HostDefinition, context: HostConte
   const ssh = await clientKey(cacheDir, signal);
   const nodePath = bundledNode();
   const packages = [...new Set([...guestPackages.debian, ...definition.packages])].sort();
-  const { size, mtimeMs } = await stat(nodePath);
-  const node = [process.version, size, Math.trunc(mtimeMs)];
+  const node = [process.version, process.arch, (await stat(nodePath)).size];
   const key = cacheKey([recipe, suite, definition.name, packages, definition.diskGiB, ssh.publicKey, node]);
   const folder = join(cacheDir, 'images', `${definition.name}-${key}`);
   const image = await openImage(folder, key);
@@ -104,7 +103,7 @@ async function bootstrap(
     join(folder, 'root.tar'),
     ...apt.mirrors,
   ];
-  const build = execa('mmdebstrap', args, {
+  const build = execa('setpriv', ['--pdeathsig', 'TERM', 'mmdebstrap', ...args], {
     cancelSignal: signal,
     // mmdebstrap unmounts and removes its temporary folder when it is asked to end.
     killSignal: 'SIGTERM',
@@ -112,7 +111,6 @@ async function bootstrap(
     cleanup: true,
     reject: false,
     stdin: 'ignore',
-    lines: false,
     env: { TMPDIR: folder },
   });
   build.stderr.on('data', (chunk: Buffer) => {

@@ -4,17 +4,7 @@ import type { Ssh, SshAddress } from '../../ssh/ssh.ts';
 import { HostBroken } from '../host.ts';
 import { findPanic, readConsole } from './console.ts';
 import type { Machine } from './machine.ts';
-
-/** Every wait of the watch, so that a test can shrink it. */
-export interface WatchTimes {
-  readonly everyMs: number;
-  /** QEMU itself is hung when its control socket is silent for so long. */
-  readonly qmpMs: number;
-  /** A guest whose connection was lost may take so long to answer a new one before it counts as hung. */
-  readonly reconnectMs: number;
-}
-
-const defaultTimes: WatchTimes = { everyMs: 500, qmpMs: 10_000, reconnectMs: 15_000 };
+import type { QemuTimes } from './times.ts';
 
 /**
  * Watches a machine until `stop` aborts: its process, its console, its control socket and its SSH connection. The
@@ -24,10 +14,8 @@ const defaultTimes: WatchTimes = { everyMs: 500, qmpMs: 10_000, reconnectMs: 15_
 export async function watchMachine(
   machine: Machine,
   connection: { readonly ssh: Ssh; readonly address: SshAddress },
-  options: { readonly stop: AbortSignal; readonly times?: Partial<WatchTimes> },
+  { stop, times }: { readonly stop: AbortSignal; readonly times: QemuTimes },
 ): Promise<HostBroken | undefined> {
-  const { stop } = options;
-  const times = { ...defaultTimes, ...options.times };
   const stopped = waitFor(stop).then(() => undefined);
   const trouble = Promise.race([
     machine.exited.then(() => explainExit(machine)),
@@ -51,7 +39,7 @@ export async function explainExit(machine: Machine): Promise<HostBroken> {
 async function explainLoss(
   machine: Machine,
   { ssh, address }: { readonly ssh: Ssh; readonly address: SshAddress },
-  times: WatchTimes,
+  times: QemuTimes,
 ): Promise<HostBroken> {
   const why = ssh.lost.reason instanceof Error ? ssh.lost.reason.message : 'connection lost';
   // A dying QEMU closes its sockets before it is gone.
@@ -65,9 +53,9 @@ async function explainLoss(
   return new HostBroken('hang', `the guest does not answer: ${why}`, tail, ssh.lost.reason);
 }
 
-async function pollMachine(machine: Machine, times: WatchTimes, stop: AbortSignal): Promise<HostBroken> {
+async function pollMachine(machine: Machine, times: QemuTimes, stop: AbortSignal): Promise<HostBroken> {
   for (;;) {
-    await sleep(times.everyMs);
+    await sleep(times.watchEveryMs);
     // After `stop` nobody listens; an answer would be wrong.
     if (stop.aborted) return new Promise(() => {});
     const panic = findPanic(await readConsole(machine.paths.console));
@@ -86,7 +74,7 @@ async function pollMachine(machine: Machine, times: WatchTimes, stop: AbortSigna
 }
 
 /** A HostBroken where QEMU is silent or has stopped its guest; undefined where it runs or is gone. */
-async function askQemu(machine: Machine, { qmpMs }: WatchTimes): Promise<HostBroken | undefined> {
+async function askQemu(machine: Machine, { qmpMs }: QemuTimes): Promise<HostBroken | undefined> {
   try {
     const answer = await machine.qmp.execute('query-status', undefined, { timeoutMs: qmpMs });
     const { status } = answer as { status: string };
