@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
-import { HullError } from '../base/errors.ts';
+import { codeOf, HullError } from '../base/errors.ts';
 import { compileContainer } from './compile-container.ts';
+import { LaunchError } from './launch-error.ts';
+import type { Program } from './program.ts';
 import { runFiles } from './run-dir.ts';
 import { reap, startProgram } from './spawn.ts';
 import type { LaunchedProcess, LaunchRequest } from './types.ts';
@@ -11,7 +13,11 @@ import { waitForMonitor } from './watch-exit.ts';
  * names the step that failed, and then nothing is left.
  */
 export async function launch(request: LaunchRequest): Promise<LaunchedProcess> {
-  const program = compileContainer(request);
+  return await startContainer(compileContainer(request), request);
+}
+
+/** `launch` with a program that is compiled already; the failure sweep changes single steps of it. */
+export async function startContainer(program: Program, request: LaunchRequest): Promise<LaunchedProcess> {
   const { pid: monitorPid, records } = await startProgram(program, {
     name: `hull-monitor ${request.id}`,
     wanted: 'alive',
@@ -22,9 +28,12 @@ export async function launch(request: LaunchRequest): Promise<LaunchedProcess> {
   const first = records.find((record) => record.kind === 'pid');
   const alive = records.find((record) => record.kind === 'alive');
   if (!first || !alive) {
-    process.kill(monitorPid, 'SIGKILL');
+    // The monitor was killed before the first process had asked to go with it.
+    if (alive) kill(alive.pid);
+    kill(monitorPid);
     await reap(monitorPid);
-    throw new HullError(`Cannot start ${request.id}: its monitor did not name the first process`, {
+    await removeRunFiles(request.runDir);
+    throw new HullError(`Cannot start ${request.id}: its monitor was lost while it started`, {
       kind: 'internal',
     });
   }
@@ -35,10 +44,16 @@ export async function launch(request: LaunchRequest): Promise<LaunchedProcess> {
   return { pid: first.pid, monitorPid, startTicks: alive.startTicks };
 }
 
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error;
+  }
+}
+
 /** A lock that another monitor holds means that the files are that one's. */
-async function removeRunFiles(runDir: string, error: unknown): Promise<void> {
-  if (error instanceof Error && 'step' in error && (error.step as { syscall?: string }).syscall === 'flock')
-    return;
-  const files = runFiles(runDir);
-  for (const path of Object.values(files)) await rm(path, { force: true });
+async function removeRunFiles(runDir: string, error?: unknown): Promise<void> {
+  if (error instanceof LaunchError && error.step.syscall === 'flock') return;
+  for (const path of Object.values(runFiles(runDir))) await rm(path, { force: true });
 }

@@ -130,6 +130,8 @@ export function watchContainer(
 
   const loop = p.label('loop');
   const finish = p.label('finish');
+  // Without a status there is no record to write: the daemon then knows that the monitor was lost.
+  const lost = p.label('lost');
   const polled = p.buffer('pollfds', 4 * 8);
   const slots = {
     stdout: at(polled, 0),
@@ -164,7 +166,6 @@ export function watchContainer(
   const info = p.buffer('signalfd_siginfo', 128);
   p.call('read', [state.signals, address(info), 128], { what: 'take the signal', errors: 'next' });
   const wnohang = named(1, 'WNOHANG');
-  const lost = p.label('nothing to wait for');
   p.call('wait4', [pid, address(state.exit, exitField.status), wnohang, 0], {
     what: 'take the exit status',
     errors: lost,

@@ -37,7 +37,7 @@ export interface CallStep extends Branches {
   /** Errnos that have a branch of their own, before `negative`. */
   readonly errors: ReadonlyMap<number, Target>;
   readonly failure: number;
-  /** Set by `injectFailure`: the call is not made and its result is this errno. */
+  /** Set by `injectFailure`: the call is not made and its result is minus this. */
   readonly forcedErrno?: number;
 }
 
@@ -102,11 +102,20 @@ export type Arg = number | bigint | Named | AreaPart | Cell;
 
 /** The same program, except that the step with this index (from 1, calls only) is not made and fails with `errno`. */
 export function injectFailure(program: Program, index: number, errno: number): Program {
+  return changeCall(program, index, (step) => ({ ...step, forcedErrno: errno }));
+}
+
+/** The same program, except that the process ends at the step with this index, as if it were killed there. */
+export function injectDeath(program: Program, index: number): Program {
+  return changeCall(program, index, (step) => ({ ...step, call: 'exit_group', args: [137] }));
+}
+
+function changeCall(program: Program, index: number, change: (step: CallStep) => CallStep): Program {
   let calls = 0;
   const steps = program.steps.map((step) => {
     if (step.kind !== 'call') return step;
     calls += 1;
-    return calls === index ? { ...step, forcedErrno: errno } : step;
+    return calls === index ? change(step) : step;
   });
   return { ...program, steps };
 }

@@ -15,7 +15,7 @@ export type StartRecord =
   | { readonly kind: 'pid'; readonly pid: number }
   | { readonly kind: 'ready' }
   /** Written right before execve, to see whether the daemon is still there. */
-  | { readonly kind: 'alive'; readonly startTicks: string };
+  | { readonly kind: 'alive'; readonly pid: number; readonly startTicks: string };
 
 export function parseRecords(bytes: Buffer): readonly StartRecord[] {
   const records: StartRecord[] = [];
@@ -27,7 +27,7 @@ export function parseRecords(bytes: Buffer): readonly StartRecord[] {
     else if (tag === recordTag.ready) records.push({ kind: 'ready' });
     else if (tag === recordTag.alive) {
       const text = bytes.toString('latin1', offset + recordSize, offset + recordSize + value);
-      records.push({ kind: 'alive', startTicks: parseStartTicks(text) });
+      records.push({ kind: 'alive', pid: Number.parseInt(text, 10), startTicks: parseStartTicks(text) });
       offset += statSize;
     }
   }
