@@ -9,7 +9,7 @@ scenario(
   'a memory limit is in force',
   {
     dependsOnDriver: false,
-    allow: [{ kind: 'kernel-log', what: 'oom-kill|Out of memory', because: 'provoked' }],
+    allow: [{ kind: 'kernel-log', what: 'oom-kill|[Oo]ut of memory', because: 'provoked' }],
   },
   async (t) => {
     const { container, exitCode } = await runToEnd(t, {
