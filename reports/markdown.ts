@@ -1,3 +1,4 @@
+import { columnsOf } from './columns.ts';
 import {
   type Change,
   type Comparison,
@@ -17,7 +18,6 @@ import {
   type Results,
   scenarioOf,
 } from './schema.ts';
-import { columnsOf } from './terminal/matrix.ts';
 import { count, duration, firstLine, oneLine, printable } from './text.ts';
 import { countsText, verdict } from './verdict.ts';
 

@@ -1,6 +1,6 @@
+import { columnsOf } from '../columns.ts';
+import { glyphs } from '../glyphs.ts';
 import { cellOf, type HostReport, jobOf, type Result, type Results, scenarioOf } from '../schema.ts';
-import { columnsOf } from '../terminal/matrix.ts';
-import { glyphs } from '../terminal/style.ts';
 import { duration, firstLine } from '../text.ts';
 import { html, type Markup } from './html.ts';
 import { jobAnchor, jobHref } from './parts.ts';

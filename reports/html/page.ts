@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Comparison, changeText, comparisonText, regressions } from '../compare.ts';
 import type { EvidenceFile } from '../evidence-files.ts';
+import { glyphs } from '../glyphs.ts';
 import { type Problem, problemsOf } from '../problems.ts';
 import { jobOf, type Outcome, outcomes, type Results } from '../schema.ts';
-import { glyphs } from '../terminal/style.ts';
 import { count, duration, firstLine, oneLine } from '../text.ts';
 import { countsText, verdict } from '../verdict.ts';
 import { articles } from './evidence.ts';
@@ -18,6 +18,9 @@ export interface PageOptions {
   readonly comparison?: Comparison;
 }
 
+/** In the order of the cascade. */
+const styles = ['base', 'verdict', 'problems', 'filters', 'matrix', 'hosts', 'evidence', 'media'];
+
 /** Problems shown before the rest is folded. */
 const problemsShown = 10;
 
@@ -26,7 +29,9 @@ const problemsShown = 10;
  * texts is there. Its own policy forbids every script and style but the two inlined here, by their hashes.
  */
 export function toHtml(results: Results, { files = new Map(), comparison }: PageOptions = {}): string {
-  const style = readFileSync(new URL('page.css', import.meta.url), 'utf8');
+  const style = styles
+    .map((name) => readFileSync(new URL(`styles/${name}.css`, import.meta.url), 'utf8'))
+    .join('\n');
   const script = readFileSync(new URL('page.js', import.meta.url), 'utf8');
   const policy = `default-src 'none'; style-src '${hash(style)}'; script-src '${hash(script)}'; img-src data:; base-uri 'none'; form-action 'none'`;
   const { ok, counts } = verdict(results);

@@ -1,5 +1,5 @@
+import { glyphs } from '../glyphs.ts';
 import { type JobId, jobOf, type Outcome } from '../schema.ts';
-import { glyphs } from '../terminal/style.ts';
 import { oneLine } from '../text.ts';
 import { html, type Markup } from './html.ts';
 

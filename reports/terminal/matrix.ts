@@ -1,6 +1,8 @@
+import { type Column, columnsOf } from '../columns.ts';
+import { glyphs } from '../glyphs.ts';
 import { cellOf, type JobId, jobOf, type Outcome, outcomes, scenarioOf } from '../schema.ts';
-import { glyphs, label, type Style } from './style.ts';
-import { type CellText, type Column, type Row, renderTable } from './table.ts';
+import { label, type Style } from './style.ts';
+import { type CellText, type Row, renderTable } from './table.ts';
 
 export type JobState = Outcome | 'running' | 'waiting' | 'unplanned';
 
@@ -96,17 +98,6 @@ function stateText(state: JobState, style: Style): CellText | undefined {
     default:
       return { text: label(state), paint: style.outcome[state] };
   }
-}
-
-/** One column per cell. The engine is named only where there is more than one. */
-export function columnsOf(jobs: readonly JobId[]): readonly Column[] {
-  const engines = new Set(jobs.map(({ engine }) => engine));
-  const columns = new Map<string, Column>();
-  for (const job of jobs) {
-    const label = engines.size > 1 ? `${job.engine}/${job.driver}` : job.driver;
-    columns.set(cellOf(job), { key: cellOf(job), group: job.host, label });
-  }
-  return [...Map.groupBy(columns.values(), ({ group }) => group).values()].flat();
 }
 
 export function stateOfResults(results: readonly (JobId & { readonly outcome: Outcome })[]): MatrixInput {

@@ -1,12 +1,6 @@
+import type { Column } from '../columns.ts';
 import { clip, pad } from './layout.ts';
 import type { Paint } from './style.ts';
-
-export interface Column {
-  readonly key: string;
-  /** Stands above a run of columns that have the same one. */
-  readonly group: string;
-  readonly label: string;
-}
 
 export interface Row {
   readonly key: string;

@@ -106,6 +106,18 @@ describe('TerminalReport', () => {
     expect(end.match(/^✗ fail .*: reason \d+ .*…$/gm)).toHaveLength(28);
   });
 
+  it('tells once above the matrix why a whole host broke', () => {
+    const results = sampleResults.results.map((result) =>
+      result.host === 'debian-11'
+        ? { ...result, required: true, outcome: 'infra' as const, reason: 'panic: Oops' }
+        : result,
+    );
+    const text = stripVTControlCharacters(
+      play(new Screen(true), { TERM: 'xterm' }, { ...sampleResults, results }),
+    );
+    expect(text.match(/panic: Oops/g)).toHaveLength(2);
+  });
+
   it('stops cleanly, twice if need be, and draws no more', () => {
     vi.useFakeTimers();
     try {

@@ -41,6 +41,7 @@ export class TerminalReport {
   readonly #progress: Progress;
   readonly #baseline: Results | undefined;
   readonly #live: ReturnType<typeof createLogUpdate> | undefined;
+  readonly #told = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: TerminalOptions) {
@@ -93,9 +94,9 @@ export class TerminalReport {
     this.#line(outcome, `${jobOf(result)}${time}`);
     if (result.outcome === 'pass') return;
     if (this.#live) {
-      // Failures stay above the matrix at once; who watches need not wait for the end.
+      // Failures stay above the matrix at once; who watches need not wait for the end. A host that broke is told once.
       const [problem] = problemsOf([result]);
-      if (problem && result.outcome !== 'skip') {
+      if (problem && result.outcome !== 'skip' && this.#isNews(result)) {
         this.#keep(problemLines(problem, undefined, this.#columns, this.#style));
       }
     } else if (result.reason) {
@@ -134,6 +135,14 @@ export class TerminalReport {
     if (!this.#live || !this.#timer) return;
     const size = { columns: this.#columns, rows: this.#stream.rows ?? 24 };
     this.#live(liveFrame(this.#progress, this.#now(), size, this.#style));
+  }
+
+  #isNews({ outcome, host, reason }: Result): boolean {
+    if (outcome !== 'infra' && outcome !== 'missing') return true;
+    const what = JSON.stringify([outcome, host, reason]);
+    const isNew = !this.#told.has(what);
+    this.#told.add(what);
+    return isNew;
   }
 
   /** Lines that stay above the matrix. */
