@@ -1,6 +1,6 @@
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
+import { generateKeyPair } from '../../ssh/generate-key-pair.ts';
 import { takeLock } from '../lock.ts';
 
 export interface ClientKey {
@@ -22,10 +22,10 @@ export async function clientKey(cacheDir: string, signal: AbortSignal): Promise<
   if (others) return { privateKeyPath, publicKey: others };
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o700);
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment: 'seatrial' });
-  await writeFile(privateKeyPath, pair.private, { mode: 0o600 });
+  const pair = generateKeyPair('seatrial');
+  await writeFile(privateKeyPath, pair.privateKey, { mode: 0o600 });
   // The public half last and at once: where it is, the pair is whole.
-  await writeFile(`${publicPath}.tmp`, `${pair.public}\n`);
+  await writeFile(`${publicPath}.tmp`, `${pair.publicKey}\n`);
   await rename(`${publicPath}.tmp`, publicPath);
-  return { privateKeyPath, publicKey: `${pair.public}\n` };
+  return { privateKeyPath, publicKey: `${pair.publicKey}\n` };
 }
