@@ -89,5 +89,5 @@ function partOf(file: string): string | undefined {
 }
 
 function isTest(file: string): boolean {
-  return /\.test\.ts$/.test(file);
+  return /(\.test|conformance[a-z-]*)\.ts$/.test(file);
 }
