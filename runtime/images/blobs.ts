@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError, ifExists } from '../base/errors.ts';
-import { type Digest, DigestStream, digestOf, expectDigest, hexOf } from './digest.ts';
+import { type Digest, DigestStream, digestOf, digestPattern, expectDigest, hexOf } from './digest.ts';
+import { type Descriptor, mediaTypes, parseManifest } from './documents.ts';
 
 /** Bytes on the disk that have no name yet: whoever wants them calls `Blobs.keep`. */
 export interface SpooledBlob {
@@ -13,6 +14,9 @@ export interface SpooledBlob {
   readonly digest: Digest;
   readonly size: number;
 }
+
+/** As registries have it; layers are larger as a rule. */
+const largestManifest = 4 * 1024 * 1024;
 
 /** blobs/sha256 of an OCI image layout (image-spec image-layout.md). A blob is there whole, or not at all. */
 export class Blobs {
@@ -65,6 +69,23 @@ export class Blobs {
     }
     expectDigest(`blob ${this.path(digest)}`, digestOf(data), digest);
     return data.toString('utf8');
+  }
+
+  /** All image manifests among the blobs: what an index can be made of again. */
+  async manifests(): Promise<readonly Descriptor[]> {
+    const found: Descriptor[] = [];
+    for (const name of await readdir(this.#blobs)) {
+      const digest = `sha256:${name}`;
+      const { size } = await stat(join(this.#blobs, name));
+      if (!digestPattern.test(digest) || size > largestManifest) continue;
+      try {
+        parseManifest(await this.readText(digest), digest);
+        found.push({ mediaType: mediaTypes.manifest, digest, size });
+      } catch (error) {
+        if (!(error instanceof HullError)) throw error;
+      }
+    }
+    return found;
   }
 
   stream(digest: Digest): AsyncIterable<Uint8Array> {

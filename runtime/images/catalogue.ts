@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, removeTemporaries, writeJsonAtomic } from '../base/atomic-file.ts';
 import { ifExists } from '../base/errors.ts';
@@ -37,11 +37,12 @@ export class Catalogue {
   /** Reads the disk. An image whose documents are gone or damaged is left out, and named in the answer. */
   async read(): Promise<readonly string[]> {
     const path = join(this.#root, 'index.json');
-    const text = await ifExists(readFile(path, 'utf8'));
     const problems = (await removeTemporaries(this.#root)).map((name) => `removed unfinished ${name}`);
-    let dropped = false;
+    const { descriptors, damage } = await this.#descriptors(path);
+    if (damage !== undefined) problems.push(damage);
+    let dropped = damage !== undefined;
     const entries = new Map<Digest, CatalogueEntry>();
-    for (const descriptor of text === undefined ? [] : parseIndex(text, path).manifests) {
+    for (const descriptor of descriptors) {
       const name = descriptor.annotations?.[nameKey];
       try {
         const entry = await this.#load(descriptor);
@@ -76,6 +77,25 @@ export class Catalogue {
   async writeLayoutMark(): Promise<void> {
     const path = join(this.#root, 'oci-layout');
     if ((await readJson(path)) === undefined) await writeJsonAtomic(path, { imageLayoutVersion: '1.0.0' });
+  }
+
+  /** A damaged index is set aside; the images come back from their manifests, without names. */
+  async #descriptors(
+    path: string,
+  ): Promise<{ readonly descriptors: readonly Descriptor[]; readonly damage?: string }> {
+    const text = await ifExists(readFile(path, 'utf8'));
+    if (text === undefined) return { descriptors: [] };
+    try {
+      return { descriptors: parseIndex(text, path).manifests };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      await rename(path, `${path}.damaged`);
+      const descriptors = await this.#blobs.manifests();
+      return {
+        descriptors,
+        damage: `${reason}; found ${descriptors.length} images again, without their names`,
+      };
+    }
   }
 
   async #load({ digest, size }: Descriptor): Promise<Omit<CatalogueEntry, 'references'>> {

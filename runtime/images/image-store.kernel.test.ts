@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -211,6 +211,44 @@ for (const name of ['vfs', 'overlay']) {
       expect(await contentOf('one:1')).toEqual({ motd: 'hello', old: 'old' });
       expect(await open()).toEqual([]);
       await load(await dockerArchive(two, 'two:1'));
+    });
+
+    test('layers that a container still has are kept, said so, and swept later', async () => {
+      const image = await imageOf([base, upper]);
+      await load(await dockerArchive(image, 'held:1'));
+      await driver.create('container', (await store.get('held:1')).topLayer);
+      await expect(store.remove('held:1', nobody)).rejects.toMatchObject({
+        kind: 'conflict',
+        message: expect.stringContaining('container'),
+      });
+      expect(await store.list()).toEqual([]);
+      expect((await open()).filter((line) => line.startsWith('kept')).length).toBe(4);
+      expect(await driver.list()).toHaveLength(3);
+      await driver.remove('container');
+      await open();
+      await expectEmpty();
+    });
+
+    test('damaged records and a damaged index cost names at most', async () => {
+      const [one, two] = await Promise.all([imageOf([base]), imageOf([base, upper])]);
+      await load(await dockerArchive(one, 'one:1'));
+      await load(await dockerArchive(two, 'two:1'));
+      const images = join(folder, 'data/images');
+      await driver.create('container', (await store.get('two:1')).topLayer);
+      for (const record of await readdir(join(images, 'layers'))) {
+        await truncate(join(images, 'layers', record));
+      }
+      // The container's layer holds those below, so they are whole; only their records come back.
+      const done = await open();
+      expect(done.filter((line) => line.startsWith('kept layer')).length).toBe(2);
+      expect(await contentOf('two:1')).toEqual({ motd: 'hello', new: 'new' });
+      expect((await store.get('two:1')).size).toBe(100_011);
+      await driver.remove('container');
+      await writeFile(join(images, 'index.json'), '{"schemaVersion":');
+      expect((await open()).join()).toMatch(/found 2 images again, without their names/);
+      expect((await store.list()).map(({ id }) => id).sort()).toEqual([one.id, two.id].sort());
+      expect(await contentOf(two.id)).toEqual({ motd: 'hello', new: 'new' });
+      expect(await open()).toEqual([]);
     });
 
     test('a load that is killed at any moment is undone or whole at the next start', {

@@ -1,14 +1,15 @@
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
-import { HullError, joinErrors } from '../base/errors.ts';
+import { removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { HullError, ifExists, joinErrors } from '../base/errors.ts';
 import type { LayerId, StorageDriver } from '../storage/driver.ts';
 import { withRoot } from '../storage/with-root.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
 import { decompress } from './decompress.ts';
 import { type Digest, DigestStream, expectDigest, hexOf } from './digest.ts';
+import { readTar } from './tar-reader.ts';
 import { untar } from './untar.ts';
 
 const recordSchema = z.object({
@@ -52,12 +53,18 @@ export class Layers {
 
   /** Afterwards the layer is there and whole, and its content is the one that `diffId` names; or it is absent. */
   async unpack({ chainId, diffId, parent, blob }: LayerToUnpack): Promise<void> {
-    if ((await this.sizeOf(chainId)) !== undefined) return this.#verify(diffId, blob());
+    if ((await this.sizeOf(chainId)) !== undefined) {
+      await this.#measure(diffId, blob());
+      return;
+    }
     const record: LayerRecord = { chainId, diffId, state: 'unpacking', size: 0, ...(parent && { parent }) };
     await this.#write(record);
     const layer = layerIdOf(chainId);
+    if (!(await this.#clear(layer))) {
+      // Others are made upon it, which happens to whole layers only: its record alone was lost.
+      return this.#write({ ...record, state: 'complete', size: await this.#measure(diffId, blob()) });
+    }
     try {
-      await this.#driver.remove(layer); // what an interrupted try has left
       await this.#driver.create(layer, parent && layerIdOf(parent));
       const size = await withRoot(this.#driver, layer, (root) => this.#fill(root, diffId, blob()));
       await this.#write({ ...record, state: 'complete', size });
@@ -69,7 +76,7 @@ export class Layers {
     }
   }
 
-  /** Afterwards the layer and its record are absent. Kind `busy` leaves both; the layer is no longer used. */
+  /** Afterwards the layer and its record are absent. Kinds `busy` and `conflict` leave both; the layer is no longer used. */
   async remove(chainId: Digest): Promise<void> {
     const record = await this.#read(chainId);
     if (!record) return;
@@ -77,6 +84,17 @@ export class Layers {
     await this.#driver.remove(layerIdOf(chainId));
     await rm(this.#path(chainId), { force: true });
     await syncFolder(this.#folder);
+  }
+
+  /** As `remove`; answers why the layer stays for now: somebody holds it, or others are made upon it. */
+  async tryRemove(chainId: Digest): Promise<HullError | undefined> {
+    try {
+      await this.remove(chainId);
+      return undefined;
+    } catch (error) {
+      if (error instanceof HullError && (error.kind === 'busy' || error.kind === 'conflict')) return error;
+      throw error;
+    }
   }
 
   /** Chain ids of all records, those without a child first: the order in which they can be removed. */
@@ -98,10 +116,21 @@ export class Layers {
       const record = await this.#read(chainId);
       if (!record || (record.state === 'complete' && present.has(layerIdOf(chainId)))) continue;
       const reason = record.state === 'complete' ? 'gone from the storage driver' : `found ${record.state}`;
-      await this.remove(chainId);
-      done.push(`removed layer ${chainId}: ${reason}`);
+      const kept = await this.tryRemove(chainId);
+      done.push(kept ? `kept layer ${chainId}: ${kept.message}` : `removed layer ${chainId}: ${reason}`);
     }
     return done;
+  }
+
+  /** Removes what an interrupted try has left; false where other layers are made upon it. */
+  async #clear(layer: LayerId): Promise<boolean> {
+    try {
+      await this.#driver.remove(layer);
+      return true;
+    } catch (error) {
+      if (error instanceof HullError && error.kind === 'conflict') return false;
+      throw error;
+    }
   }
 
   async #fill(root: string, diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<number> {
@@ -118,28 +147,25 @@ export class Layers {
     return bytes;
   }
 
-  async #verify(diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<void> {
+  /** Content bytes of a layer that is not unpacked, checked as if it were. */
+  async #measure(diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<number> {
     const hash = new DigestStream();
-    for await (const _ of hash.through(decompress(blob)));
+    let bytes = 0;
+    for await (const { size } of readTar(hash.through(decompress(blob)))) bytes += size;
     expectDigest('the layer', hash.finish().digest, diffId);
+    return bytes;
   }
 
   #path(chainId: Digest): string {
     return join(this.#folder, `${hexOf(chainId)}.json`);
   }
 
+  /** A damaged record says nothing about its layer, so that is to be removed, and unpacked again. */
   async #read(chainId: Digest): Promise<LayerRecord | undefined> {
-    const path = this.#path(chainId);
-    const value = await readJson(path);
-    if (value === undefined) return undefined;
-    const record = recordSchema.safeParse(value);
-    if (record.success) return record.data;
-    throw new HullError(
-      `Cannot read layer record ${JSON.stringify(path)}: ${z.prettifyError(record.error)}`,
-      {
-        kind: 'invalid',
-      },
-    );
+    const text = await ifExists(readFile(this.#path(chainId), 'utf8'));
+    if (text === undefined) return undefined;
+    const record = recordSchema.safeParse(parseJson(text));
+    return record.data ?? { chainId, diffId: '', state: 'removing', size: 0 };
   }
 
   async #write(record: LayerRecord): Promise<void> {
@@ -150,6 +176,14 @@ export class Layers {
     const names = (await readdir(this.#folder)).filter((name) => /^[0-9a-f]{64}\.json$/.test(name));
     const records = await Promise.all(names.map((name) => this.#read(`sha256:${name.slice(0, 64)}`)));
     return records.filter((record) => record !== undefined);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

@@ -104,9 +104,10 @@ export class LayoutImageStore implements ImageStore {
       await this.#catalogue.write(entries);
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
       if (keep) return removals;
-      const layers = await this.#sweepLayers();
+      const { gone, kept } = await this.#sweepLayers();
       await this.#sweepBlobs();
-      return [...removals, { deleted: found.entry.id }, ...layers.map((chainId) => ({ deleted: chainId }))];
+      if (kept[0]) throw stillHeld(found.entry.id, kept[0]);
+      return [...removals, { deleted: found.entry.id }, ...gone.map((chainId) => ({ deleted: chainId }))];
     });
   }
 
@@ -116,7 +117,11 @@ export class LayoutImageStore implements ImageStore {
       const dropped = await this.#catalogue.read();
       const halves = await this.#layers.reconcile();
       const restored = await this.#restoreLayers();
-      const unused = (await this.#sweepLayers()).map((chainId) => `removed unused layer ${chainId}`);
+      const { gone, kept } = await this.#sweepLayers();
+      const unused = [
+        ...gone.map((chainId) => `removed unused layer ${chainId}`),
+        ...kept.map(({ message }) => `kept an unused layer: ${message}`),
+      ];
       const blobs = (await this.#sweepBlobs()).map((name) => `removed unused blob ${name}`);
       return [...spooled, ...dropped, ...halves, ...restored, ...unused, ...blobs];
     });
@@ -205,13 +210,20 @@ export class LayoutImageStore implements ImageStore {
     return done;
   }
 
-  async #sweepLayers(): Promise<readonly Digest[]> {
+  /** Removes layers that no image names; those that somebody holds stay until the next sweep. */
+  async #sweepLayers(): Promise<{ readonly gone: readonly Digest[]; readonly kept: readonly HullError[] }> {
     const wanted = new Set(
       [...this.#catalogue.entries.values()].flatMap(({ config }) => chainIds(config.rootfs.diff_ids)),
     );
-    const stray = (await this.#layers.childrenFirst()).filter((chainId) => !wanted.has(chainId));
-    for (const chainId of stray) await this.#layers.remove(chainId);
-    return stray;
+    const gone: Digest[] = [];
+    const kept: HullError[] = [];
+    for (const chainId of await this.#layers.childrenFirst()) {
+      if (wanted.has(chainId)) continue;
+      const reason = await this.#layers.tryRemove(chainId);
+      if (reason) kept.push(reason);
+      else gone.push(chainId);
+    }
+    return { gone, kept };
   }
 
   async #sweepBlobs(): Promise<readonly string[]> {
@@ -257,6 +269,14 @@ function withNames(
   );
   const references = [...(next.get(entry.id)?.references ?? []), ...names];
   return next.set(entry.id, { ...entry, references: [...new Set(references)] });
+}
+
+function stillHeld(id: Digest, reason: HullError): HullError {
+  return new HullError(`Cannot remove all layers of image ${id}: ${reason.message}`, {
+    kind: reason.kind,
+    hint: 'The image is gone; its layers are removed with the next removal or at the next start, when nobody holds them.',
+    cause: reason,
+  });
 }
 
 const checked = (reference: ImageReference): string =>

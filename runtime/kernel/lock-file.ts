@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { tryFlock } from '../sys/flock.ts';
 
 /**
@@ -15,13 +16,20 @@ export class LockFile implements AsyncDisposable {
     this.#file = file;
   }
 
-  /** Undefined where somebody else has it; `lockOwner` says who. The folder must exist. */
-  static async tryTake(path: string): Promise<LockFile | undefined> {
+  /**
+   * Undefined where somebody else has it; `lockOwner` says who. The folder must exist.
+   * An owner that was killed may have left a child between fork and exec, with the file open: that is waited for.
+   */
+  static async tryTake(path: string, waitMs = 3000): Promise<LockFile | undefined> {
     const file = await open(path, 'a+', 0o600);
     try {
-      if (!tryFlock(file.fd)) {
-        await file.close();
-        return undefined;
+      const deadline = performance.now() + waitMs;
+      while (!tryFlock(file.fd)) {
+        if (lockOwner(path) !== undefined || performance.now() > deadline) {
+          await file.close();
+          return undefined;
+        }
+        await sleep(10);
       }
       await file.truncate();
       await file.write(`${process.pid}\n`);
