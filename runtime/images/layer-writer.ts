@@ -1,6 +1,6 @@
 import { closeSync, constants, linkSync, mkdirSync, openSync, symlinkSync, write, writeSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { makeRawNode } from '../sys/raw-path.ts';
+import { mknod } from '../sys/mknod.ts';
 import { setAttributes, setTime } from './entry-attributes.ts';
 import { EntryProblem } from './entry-problem.ts';
 import { insideRoot, join, RootPaths } from './root-paths.ts';
@@ -14,7 +14,6 @@ const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 // Folders and files that aufs kept for itself are in layers made by it.
 const aufsPrivate = '.wh..wh.';
-const kindBits = { character: constants.S_IFCHR, block: constants.S_IFBLK, fifo: constants.S_IFIFO } as const;
 
 /** Puts the entries of one layer into a tree, in the order they come. */
 export class LayerWriter {
@@ -81,11 +80,11 @@ export class LayerWriter {
       case 'link':
         return linkSync(this.#linked(entry), raw);
       case 'fifo':
-        return makeRawNode(raw, kindBits.fifo | 0o600, 0, 0);
+        return mknod(raw, 'fifo', 0o600);
       case 'character':
       case 'block':
         checkDevice(entry);
-        return makeRawNode(raw, kindBits[entry.type] | 0o600, entry.major, entry.minor);
+        return mknod(raw, entry.type, 0o600, entry);
     }
   }
 

@@ -3,25 +3,27 @@ import { bindLibc, check } from './libc.ts';
 // Before glibc 2.33 mknod is no function of the library; the numbers are from <asm/unistd.h>.
 const mknodatNumber = process.arch === 'arm64' ? 33 : 259;
 const currentFolder = -100;
-const mknodat = bindLibc<[number, number, string, number, number]>(
+const mknodat = bindLibc<[number, number, string | Uint8Array, number, number]>(
   'long syscall(long, int, const char *, unsigned int, unsigned int)',
 );
 
 const formats = { fifo: 0o010000, character: 0o020000, block: 0o060000, socket: 0o140000 } as const;
 
-/** Makes a special file with `mode`, less the process's umask. mknod(2) */
+/** Makes a special file with `mode`, less the process's umask; a path that is not UTF-8 comes as bytes. mknod(2) */
 export function mknod(
-  path: string,
+  path: string | Uint8Array,
   type: keyof typeof formats,
   mode: number,
   device: { readonly major: number; readonly minor: number } = { major: 0, minor: 0 },
 ): void {
   // The kernel takes 32 bits: 12 of the major, 20 of the minor number.
   const number = (device.major << 8) | (device.minor & 0xff) | ((device.minor & ~0xff) << 12);
-  check(mknodat(mknodatNumber, currentFolder, path, formats[type] | mode, number >>> 0), {
+  const shown = typeof path === 'string' ? path : Buffer.from(path).toString('utf8');
+  const terminated = typeof path === 'string' ? path : Buffer.concat([path, Buffer.of(0)]);
+  check(mknodat(mknodatNumber, currentFolder, terminated, formats[type] | mode, number >>> 0), {
     syscall: 'mknodat',
-    path,
-    op: `make ${type} ${JSON.stringify(path)}`,
+    path: shown,
+    op: `make ${type} ${JSON.stringify(shown)}`,
   });
 }
 

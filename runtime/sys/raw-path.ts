@@ -1,5 +1,4 @@
 import { bindLibc, check } from './libc.ts';
-import { makeDevice } from './mknod.ts';
 
 /** A path as the kernel sees it: bytes, which need not be UTF-8, without a NUL. */
 export type RawPath = Uint8Array;
@@ -10,7 +9,6 @@ const utimensat = bindLibc<[number, Uint8Array, Uint8Array, number]>(
 const lsetxattr = bindLibc<[Uint8Array, string, Uint8Array, number, number]>(
   'int lsetxattr(const char *, const char *, const void *, size_t, int)',
 );
-const mknod = bindLibc<[Uint8Array, number, bigint]>('int mknod(const char *, unsigned int, unsigned long)');
 const syncfs = bindLibc<[number]>('int syncfs(int)');
 
 const atCwd = -100;
@@ -36,11 +34,6 @@ export function setRawXattr(path: RawPath, name: string, value: Uint8Array): voi
     path: shown(path),
     op: `set attribute ${name} of ${JSON.stringify(shown(path))}`,
   });
-}
-
-/** Makes a special file; `mode` holds type and permissions, less the umask. mknod(2) */
-export function makeRawNode(path: RawPath, mode: number, major: number, minor: number): void {
-  check(mknod(terminated(path), mode, makeDevice(major, minor)), { syscall: 'mknod', path: shown(path) });
 }
 
 /** Flushes the whole file system that the open file is on. syncfs(2) */
