@@ -7,7 +7,7 @@ import { HullError } from '../base/errors.ts';
  * the command-line client sends all of them, empty.
  */
 export function parseCreateRequest(body: unknown): CreateRequest {
-  const parsed = createRequest.safeParse(body ?? {});
+  const parsed = createRequest.safeParse({ ...Object(body), HostConfig: Object(body).HostConfig ?? {} });
   if (parsed.success) {
     refuseUnknown('', body, createRequest.shape, ignoredTop);
     refuseUnknown('HostConfig.', Object(body).HostConfig, hostConfigFields.shape, ignoredHost);
@@ -119,11 +119,6 @@ const hostConfigFields = z.object({
   ReadonlyPaths: z.array(z.string()).nullish(),
 });
 
-const hostConfig = z
-  .unknown()
-  .transform((value) => value ?? {})
-  .pipe(hostConfigFields);
-
 const createRequest = z.object({
   Hostname: text,
   Domainname: text,
@@ -146,7 +141,7 @@ const createRequest = z.object({
     .nullish()
     .transform((value) => value ?? undefined),
   ExposedPorts: keys,
-  HostConfig: hostConfig,
+  HostConfig: hostConfigFields,
 });
 
 /** What says nothing about how the container runs here: metadata, the client's own business, Windows. */
@@ -186,5 +181,7 @@ function refuseUnknown(prefix: string, given: unknown, shape: object, ignored: R
 function isEmpty(value: unknown): boolean {
   if (value === null || value === undefined || value === '' || value === 0 || value === false) return true;
   if (Array.isArray(value)) return value.every(isEmpty);
-  return typeof value === 'object' && Object.values(value).every(isEmpty);
+  // A name in a folder says something even without a value: `{"/data": {}}` is a volume.
+  const isFolder = (one: unknown) => typeof one === 'object' && one !== null && !Array.isArray(one);
+  return typeof value === 'object' && Object.values(value).every((one) => !isFolder(one) && isEmpty(one));
 }

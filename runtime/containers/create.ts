@@ -67,7 +67,9 @@ export async function createContainer(
   await container.update({ state: { kind: 'created', exitCode: 0 } });
   undo.commit();
   publishContainer(engine, container, 'create');
-  return { id, warnings: [...warnings] };
+  const volumes = Object.keys(image.config.config?.Volumes ?? {});
+  const noVolumes = `hull has no volumes yet: what is written to ${volumes.join(', ')} stays in the container`;
+  return { id, warnings: volumes.length > 0 ? [...warnings, noVolumes] : warnings };
 }
 
 /** Finds now what would otherwise be found at start: everything in the spec but the user's number. */

@@ -1,6 +1,6 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
 import { HullError } from '../base/errors.ts';
 import type { ContainerRecord } from './record.ts';
 
@@ -42,6 +42,8 @@ export class RecordStore {
 
   async #read(id: string): Promise<StoredContainer> {
     try {
+      // What a daemon left that was killed while it wrote.
+      await removeTemporaries(this.folder(id));
       const value = await readJson(join(this.folder(id), fileName));
       if (value === undefined) return { id, damage: `it has no ${fileName}` };
       return isRecord(value, id)

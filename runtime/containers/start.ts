@@ -13,6 +13,7 @@ import { watchContainer } from './on-exit.ts';
 import { publishContainer } from './publish.ts';
 import { type ContainerState, isAlive, lastRun, type Run, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
+import { removeLocked } from './remove.ts';
 
 /**
  * Afterwards the container's command runs. Kinds: `not-modified` (it runs already), `busy` (the root is held: by whom),
@@ -48,6 +49,8 @@ export async function startLocked(engine: Engine, container: Container, attempt:
     watchContainer(engine, container, run);
   } catch (error) {
     await container.update({ state: afterFailure(last, error), error: errorText(error) });
+    // As in Docker: a client that waits for the removal would wait for ever.
+    if (container.record.config.HostConfig.AutoRemove) await removeLocked(engine, container);
     throw toStartError(container, error);
   }
 }

@@ -119,6 +119,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     server.closeIdleConnections();
   });
   log.info('hull is ready', {
+    pid: process.pid,
     socket: options.socketPath,
     driver: driver.name,
     containers: engine.containers.list().length,
