@@ -20,19 +20,16 @@ scenario(
 /** LC-25: by name or number; one that does not exist is refused and harms nothing. */
 scenario('the stop signal of a container is used', { dependsOnDriver: false }, async (t) => {
   const command = shell("trap 'exit 7' USR1; trap 'exit 8' TERM; echo ready; sleep 1000 & wait");
-  const [named, numbered, killed] = await Promise.all([
+  const [named, numbered] = await Promise.all([
     startReady(t, { command, stopSignal: 'SIGUSR1' }),
     startReady(t, { command, stopSignal: '10' }),
-    startReady(t, { command }),
   ]);
-  await Promise.all([named, numbered].map(({ container }) => container.stop({ t: 5 })));
-  expect((await named.container.inspect()).State.ExitCode).toBe(7);
-  expect((await numbered.container.inspect()).State.ExitCode).toBe(7);
-
-  expect((await refusal(killed.container.kill({ signal: 'SIGNOSUCH' }))).status).toBe(400);
-  expect((await killed.container.inspect()).State.Running).toBe(true);
-  await killed.container.kill({ signal: 'TERM' });
-  expect(await killed.container.wait()).toMatchObject({ StatusCode: 8 });
+  expect((await refusal(numbered.container.kill({ signal: 'SIGNOSUCH' }))).status).toBe(400);
+  expect((await numbered.container.inspect()).State.Running).toBe(true);
+  for (const { container } of [named, numbered]) {
+    await container.stop({ t: 5 });
+    expect((await container.inspect()).State.ExitCode).toBe(7);
+  }
 });
 
 /** LC-28: daemonised grandchildren end with the container's first process. */
@@ -54,5 +51,4 @@ scenario('removing a running container takes force', { dependsOnDriver: true }, 
   expect((await container.inspect()).State).toMatchObject({ Running: true, Pid: pid });
   await container.remove({ force: true });
   expect((await refusal(container.inspect())).status).toBe(404);
-  expect(await t.leaks()).toEqual([]);
 });
