@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { access, constants, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { removeTemporaries } from '../../base/atomic-file.ts';
 import { codeOf, HullError } from '../../base/errors.ts';
 import { deviceMapper, probeDeviceMapper } from '../../kernel/device-mapper.ts';
-import type { HeldThing } from '../../kernel/holders.ts';
+import { findHolders, type HeldThing, holdersText } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { probeText } from '../../kernel/probe.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
@@ -56,6 +57,8 @@ export async function openDevicemapper(
 }
 
 const baseDevice = 0;
+/** How long a mkfs that lost its daemon may still run. */
+const mkfsMs = 60_000;
 /** Thin device numbers have 24 bits. */
 const lastDevice = 2 ** 24 - 1;
 
@@ -242,8 +245,7 @@ class DevicemapperBackend implements LayerBackend {
         { kind: 'conflict' },
       );
     }
-    deviceMapper.remove(this.#baseName());
-    this.#pool.deactivate();
+    await this.#endEarlierAttempt();
     await this.#pool.wipe();
     await this.#pool.activate();
     this.#pool.createThin(baseDevice);
@@ -254,6 +256,26 @@ class DevicemapperBackend implements LayerBackend {
       deviceMapper.remove(this.#baseName());
     }
     await writePoolSettings(this.#home, { ...this.#settings, state: 'ready' });
+  }
+
+  // The mkfs of a daemon that was killed goes on for a moment, and holds its device.
+  async #endEarlierAttempt(): Promise<void> {
+    const deadline = Date.now() + mkfsMs;
+    while (!deviceMapper.remove(this.#baseName()) || !this.#pool.deactivate()) {
+      if (Date.now() < deadline) {
+        await sleep(50);
+        continue;
+      }
+      const name = deviceMapper.info(this.#baseName()) ? this.#baseName() : this.#pool.name;
+      const info = deviceMapper.info(name);
+      const holders = info ? holdersText(findHolders({ kind: 'device', ...info })) : 'it went away just now';
+      throw new HullError(
+        `Cannot make the pool ${this.#pool.name} anew: device ${name} is in use: ${holders}`,
+        {
+          kind: 'busy',
+        },
+      );
+    }
   }
 
   // A crash between "record ready" and "transaction raised" leaves records ahead of the pool: their devices must be there.

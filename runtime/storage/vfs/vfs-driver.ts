@@ -1,8 +1,11 @@
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../../base/command.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
+import { processIds } from '../../kernel/mount-namespaces.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
+import { attempt, readText } from '../../kernel/process-files.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
@@ -26,6 +29,18 @@ export async function openVfs(options: DriverOptions, internals?: DriverInternal
     },
     internals,
   );
+}
+
+/** Afterwards no `cp` writes into the folder any more: one outlives a daemon that is killed. */
+async function endCopiers(folder: string): Promise<void> {
+  const isCopier = (pid: number) => {
+    const words = readText(`/proc/${pid}/cmdline`).split('\0').filter(Boolean);
+    return words[0] === 'cp' && words.at(-1) === folder;
+  };
+  for (const pid of processIds().filter(isCopier)) {
+    attempt(() => process.kill(pid, 'SIGKILL'));
+    while (isCopier(pid)) await sleep(5);
+  }
 }
 
 class VfsBackend implements LayerBackend {
@@ -63,6 +78,7 @@ class VfsBackend implements LayerBackend {
   }
 
   async destroy(layer: LayerRecord): Promise<void> {
+    if (layer.state === 'creating') await endCopiers(this.#folder(layer));
     await removeGoner(this.#folder(layer), join(this.#removing, layer.key));
   }
 
