@@ -11,12 +11,8 @@ export const exitRecordMagic = 0x5449584c4c5548n;
 /** Offsets. */
 export const exitField = { status: 8, time: 16, dropped: 32, monitorPid: 40, bootId: 48 } as const;
 
-export interface MonitorExit extends ExitRecord {
-  readonly monitorPid: number;
-}
-
 /** Undefined for bytes that are no exit record. */
-export function parseExitRecord(bytes: Buffer): MonitorExit | undefined {
+export function parseExitRecord(bytes: Buffer): ExitRecord | undefined {
   if (bytes.length !== exitRecordSize || bytes.readBigUInt64LE(0) !== exitRecordMagic) return undefined;
   const word = (offset: number) => Number(bytes.readBigInt64LE(offset));
   const nanoseconds = String(word(exitField.time + 8)).padStart(9, '0');
@@ -26,6 +22,5 @@ export function parseExitRecord(bytes: Buffer): MonitorExit | undefined {
     droppedFrames: word(exitField.dropped),
     exitedAt: `${seconds}.${nanoseconds}Z`,
     bootId: bytes.toString('latin1', exitField.bootId, exitField.bootId + 36),
-    monitorPid: word(exitField.monitorPid),
   };
 }

@@ -260,9 +260,8 @@ describe.skipIf(whyNoLaunches !== undefined)(`launch${titleSuffix}`, () => {
 
   it('loses no byte of a large output, and does not tear a frame', async () => {
     await using fixture = await LaunchFixture.create();
-    const dd = (bytes: number, to: string) =>
-      `dd if=/dev/zero bs=${bytes} count=20000 of=/dev/${to} 2>/dev/null`;
-    const script = `${dd(1000, 'stdout')} & ${dd(999, 'stderr')}; wait`;
+    const dd = (bytes: number) => `dd if=/dev/zero bs=${bytes} count=20000`;
+    const script = `${dd(1000)} 2>/dev/null & ${dd(999)} >&2 2>/dev/null; wait`;
     const { stdout, stderr, exit } = await runToEnd(fixture, ['sh', '-c', script]);
     expect(exit).toMatchObject({ exitCode: 0, droppedFrames: 0 });
     expect([stdout.length, stderr.length]).toEqual([20_000_000, 19_980_000]);

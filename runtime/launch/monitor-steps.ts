@@ -3,7 +3,7 @@ import { AT_FDCWD, flagsOf, MODE, named, OPEN, SIGCHLD, SIGKILL } from './consta
 import { exitField, exitRecordMagic, exitRecordSize } from './exit-record.ts';
 import { frameHeaderSize, frameMagic, streamNumber } from './log-frames.ts';
 import { quote } from './mount-steps.ts';
-import type { Area, Cell } from './program.ts';
+import type { Area, AreaPart, Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor } from './records.ts';
 import { controlCloseStdin, runFiles } from './run-dir.ts';
@@ -60,6 +60,7 @@ export function openMonitor(p: ProgramBuilder, request: LaunchRequest): MonitorS
       what: `remove ${quote(stale)}`,
       errors: { ENOENT: 'next' },
     });
+  writeFile(p, "the monitor's pid", files.monitor, address(exit, exitField.monitorPid), 8);
   const alive = fifo(p, 'alive', files.alive);
   const control = fifo(p, 'control', files.control);
   const stdin = request.openStdin ? fifo(p, 'stdin', files.stdin) : undefined;
@@ -154,7 +155,7 @@ export function watchContainer(
   p.local(rounds, { minus: roundCost, result: rounds, zero: finish });
   p.call('ppoll', [address(polled), 4, timeout, 0, 0], {
     what: 'wait for output',
-    errors: finish,
+    errors: { EINTR: loop, other: lost },
     zero: finish,
   });
   const frame = frameWriter(p, state);
@@ -265,23 +266,19 @@ function controlSteps(p: ProgramBuilder, { control, stdin }: MonitorState, slot:
 
 function writeExitRecord(p: ProgramBuilder, request: LaunchRequest, state: MonitorState): void {
   const files = runFiles(request.runDir);
-  const fd = p.cell('exit file');
   p.call('clock_gettime', [named(0, 'CLOCK_REALTIME'), address(state.exit, exitField.time)], {
     what: 'read the clock',
   });
-  p.call(
-    'openat',
-    [
-      AT_FDCWD,
-      p.text(files.exitTemporary),
-      flagsOf('O_', OPEN, ['WRONLY', 'CREAT', 'TRUNC', 'CLOEXEC']),
-      0o600,
-    ],
-    { what: 'open the exit record', result: fd },
-  );
-  p.call('write', [fd, address(state.exit), exitRecordSize], { what: 'write the exit record' });
-  p.call('close', [fd]);
+  writeFile(p, 'the exit record', files.exitTemporary, address(state.exit), exitRecordSize);
   p.call('renameat', [AT_FDCWD, p.text(files.exitTemporary), AT_FDCWD, p.text(files.exit)], {
     what: 'put the exit record in place',
   });
+}
+
+function writeFile(p: ProgramBuilder, name: string, path: string, content: AreaPart, size: number): void {
+  const fd = p.cell(name);
+  const flags = flagsOf('O_', OPEN, ['WRONLY', 'CREAT', 'TRUNC', 'CLOEXEC']);
+  p.call('openat', [AT_FDCWD, p.text(path), flags, 0o600], { what: `open ${quote(path)}`, result: fd });
+  p.call('write', [fd, content, size], { what: `write ${name}` });
+  p.call('close', [fd], { what: `close ${name}` });
 }

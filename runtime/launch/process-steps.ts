@@ -212,6 +212,6 @@ export function enterCgroups(p: ProgramBuilder, files: readonly string[]): void 
       result: fd,
     });
     p.call('write', [fd, p.text('0'), 1], { what });
-    p.call('close', [fd]);
+    p.call('close', [fd], { what });
   }
 }

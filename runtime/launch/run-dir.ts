@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export const runFiles = (runDir: string) => ({
   /** FIFO that the monitor holds open as long as it lives. */
   alive: join(runDir, 'alive'),
+  /** The monitor's pid, as a 64-bit word. */
+  monitor: join(runDir, 'monitor'),
   /** FIFO that takes commands, one byte each: `c` lets go of stdin. */
   control: join(runDir, 'control'),
   stdin: join(runDir, 'stdin'),

@@ -104,7 +104,9 @@ function reopenForReading(fd: number, write: () => void): number {
 
 function spawnDescriptor(fd: number, name: string, descriptors: ReadonlyMap<number, number>): number {
   try {
-    return spawnProcess({ path: `/proc/${process.pid}/fd/${fd}`, argv: [name], descriptors });
+    const pid = spawnProcess({ path: `/proc/${process.pid}/fd/${fd}`, argv: [name], descriptors });
+    children.set(pid, undefined);
+    return pid;
   } finally {
     closeSync(fd);
   }
@@ -117,12 +119,22 @@ export async function readToEnd(fd: number): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
+/** Children of ours that have not been reaped, with the wait for them where one is under way. */
+const children = new Map<number, Promise<WaitStatus | undefined> | undefined>();
+
 /**
- * Waits until a child that is about to end has ended, and takes its status; undefined where it is not, or no longer, our
- * child. Asks in short intervals: SIGCHLD is Node's, and the end of a process cannot be waited for by epoll before
- * pidfds, which Node cannot take.
+ * Waits until a program of ours that is about to end has ended, and takes its status, once for all who ask; undefined
+ * for a process that is not, or no longer, our child. Asks in short intervals: SIGCHLD is Node's, and the end of a
+ * process cannot be waited for by epoll before pidfds, which Node cannot take.
  */
 export async function reap(pid: number): Promise<WaitStatus | undefined> {
+  if (!children.has(pid)) return undefined;
+  const waiting = children.get(pid) ?? waitFor(pid).finally(() => children.delete(pid));
+  children.set(pid, waiting);
+  return await waiting;
+}
+
+async function waitFor(pid: number): Promise<WaitStatus | undefined> {
   for (let pause = 0.5; ; pause = Math.min(pause * 2, 50)) {
     const status = tryWait(pid);
     if (status === 'not-a-child') return undefined;

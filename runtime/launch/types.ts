@@ -16,7 +16,7 @@ export interface LaunchRequest {
   readonly cgroup: CgroupEntry;
   /**
    * Existing folder of this container below the daemon's exec root (tmpfs). The monitor makes in it the FIFOs `alive`,
-   * `control` and (openStdin) `stdin`, and the exit record `exit`. What an earlier start left there is replaced.
+   * `control` and (openStdin) `stdin`, its pid `monitor`, and the exit record `exit`. What an earlier start left there is replaced.
    */
   readonly runDir: string;
   /** The log's frames are appended here. */

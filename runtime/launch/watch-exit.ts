@@ -1,6 +1,7 @@
-import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, ifExists } from '../base/errors.ts';
 import { parseExitRecord } from './exit-record.ts';
 import { runFiles } from './run-dir.ts';
@@ -13,13 +14,38 @@ import type { ExitRecord } from './types.ts';
  * signal's reason when it aborts.
  */
 export async function watchExit(runDir: string, signal?: AbortSignal): Promise<ExitRecord | 'lost'> {
+  const monitor = readMonitorPid(runDir);
   await waitForMonitor(runDir, { ...(signal ? { signal } : {}) });
+  if (monitor !== undefined) await waitUntilGone(monitor);
   const bytes = await ifExists(readFile(runFiles(runDir).exit));
-  const found = bytes && parseExitRecord(bytes);
-  if (!found) return 'lost';
-  const { monitorPid, ...record } = found;
-  await reap(monitorPid);
-  return record;
+  return (bytes && parseExitRecord(bytes)) ?? 'lost';
+}
+
+/** Of the monitor that was started last in this run folder. */
+export function readMonitorPid(runDir: string): number | undefined {
+  try {
+    const bytes = readFileSync(runFiles(runDir).monitor);
+    return bytes.length === 8 ? Number(bytes.readBigInt64LE()) : undefined;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** A monitor that let go of its FIFO is about to end; only then are its lock and mounts free. */
+async function waitUntilGone(pid: number): Promise<void> {
+  if (await reap(pid)) return;
+  while (isMonitor(pid)) await sleep(1);
+}
+
+/** Not another process with its number, nor one that has ended and is still to be reaped: that one has let go of all. */
+function isMonitor(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('hull-monitor ');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') return false;
+    throw error;
+  }
 }
 
 /**
