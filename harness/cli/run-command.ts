@@ -106,12 +106,16 @@ async function run({ hosts, jobs, scenarios }: Planned, { retries, repeat }: Run
     hosts: [...end.hosts],
     results: [...end.results],
   };
-  const paths = await writeReports(results, reportDir);
+  // A report that cannot be written must not hide what was found.
+  const paths = await writeReports(results, reportDir).catch((error: unknown) => {
+    console.error(error);
+    return undefined;
+  });
   terminal.finish(results, paths);
   const { ok, counts } = verdict(results);
   const failed = counts.fail + counts.flaky + counts.infra + counts.missing;
   process.stdout.write(`${counts.pass} passed, ${failed} failed, ${counts.skip} skipped\n`);
-  return interrupted.exitStatus ?? (ok ? 0 : 1);
+  return interrupted.exitStatus ?? (ok && paths !== undefined ? 0 : 1);
 }
 
 function jobId({ cell, area, scenario }: Job) {

@@ -55,6 +55,7 @@ async function ground(): Promise<Ground> {
         {
           name: `test-${process.pid}`,
           driver,
+          environment: {},
           argv: [process.execPath, program, socket],
           executable: process.execPath,
           dataRoot: join(folder, driver, 'data'),

@@ -10,6 +10,7 @@ export interface DaemonDefinition {
   readonly driver: string;
   /** The whole command line of the daemon. */
   readonly argv: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
   /** The file that runs (node, dockerd): a process id is only believed where /proc/<pid>/exe is this file. */
   readonly executable: string;
   readonly dataRoot: string;
@@ -22,6 +23,9 @@ export interface DaemonDefinition {
   /** How long a start may take. Emulated guests are slow. */
   readonly startMs: number;
 }
+
+/** All engines' pid files in a guest. */
+export const pidFolder = '/run/seatrial/engines';
 
 const stopMs = 30_000;
 const logLimit = 1024 * 1024;
@@ -68,7 +72,9 @@ export class DaemonControl implements EngineControl {
 
   async start(options: EngineStartOptions = {}): Promise<void> {
     const { argv, dataRoot, execRoot, logFile } = this.#daemon;
-    const environment = Object.entries(options.environment ?? {}).map(([key, value]) => `${key}=${value}`);
+    const environment = Object.entries({ ...this.#daemon.environment, ...options.environment }).map(
+      ([key, value]) => `${key}=${value}`,
+    );
     await this.#script('start', [dataRoot, execRoot, logFile, 'env', ...environment, ...argv]);
     this.#logFollower ??= this.#followLog();
     await this.#logFollower;
@@ -177,5 +183,3 @@ export class DaemonControl implements EngineControl {
     return follower;
   }
 }
-
-const pidFolder = '/run/seatrial/engines';

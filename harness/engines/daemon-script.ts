@@ -5,6 +5,7 @@
  *     start  dataRoot execRoot logFile argv…   stops the engine of another driver first; returns before the socket is up
  *     end    signal delay seconds              afterwards the process is gone; status 3 where it lives on
  *     pid                                      prints the pid, or nothing
+ *     others                                   stops the daemons of all other pid files
  */
 export const daemonScript = `
 file=$1 exe=$2; shift 2
@@ -16,7 +17,15 @@ gone() { # pid, tenths of a second
     sleep 0.1
   done
 }
+others() {
+  for other in "\${file%/*}"/*.pid; do
+    [ "$other" != "$file" ] && read -r p < "$other" 2>/dev/null || continue
+    kill -TERM "$p" 2>/dev/null && { gone "$p" 100 || kill -KILL "$p"; }
+    rm -f "$other"
+  done
+}
 case $0 in
+others) others ;;
 pid)
   if alive "$file" "$exe"; then echo "$p"; fi ;;
 end)
@@ -27,11 +36,7 @@ end)
 start)
   data=$1 exec=$2 log=$3; shift 3
   mkdir -p "$data" "$exec" "\${file%/*}" "\${log%/*}"
-  for other in "\${file%/*}"/*.pid; do
-    [ "$other" != "$file" ] && read -r p < "$other" 2>/dev/null || continue
-    kill -TERM "$p" 2>/dev/null && { gone "$p" 100 || kill -KILL "$p"; }
-    rm -f "$other"
-  done
+  others
   if alive "$file" "$exe"; then exit 0; fi
   : >> "$log"
   cd /

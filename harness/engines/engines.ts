@@ -1,11 +1,11 @@
 import type { Engine } from './engine.ts';
 import { HullEngine } from './hull-engine.ts';
 
-/** The engine of a name in hosts.yaml. `projectDir` is the checkout that hull is built from. */
-export function createEngine(name: string, projectDir: string): Engine {
+/** The engine of a name in hosts.yaml. `projectDir` is the checkout that hull is built from, `cacheDir` outlives runs. */
+export function createEngine(name: string, projectDir: string, cacheDir: string): Engine {
   switch (name) {
     case 'hull':
-      return new HullEngine(projectDir);
+      return new HullEngine(projectDir, cacheDir);
     default:
       throw new Error(`Cannot use engine ${JSON.stringify(name)}: wanted hull`);
   }

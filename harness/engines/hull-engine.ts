@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import type { HostFacts } from '../hosts/host.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import { bundleHull, type HullBundle, hullProgram } from './bundle-hull.ts';
-import { DaemonControl } from './daemon-control.ts';
+import { CompileCache, compileCacheFolder } from './compile-cache.ts';
+import { DaemonControl, pidFolder } from './daemon-control.ts';
+import { daemonScript } from './daemon-script.ts';
 import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineProgram } from './engine.ts';
 
 const folder = '/opt/seatrial/hull';
@@ -11,10 +14,12 @@ const folder = '/opt/seatrial/hull';
 export class HullEngine implements Engine {
   readonly name = 'hull';
   readonly #projectDir: string;
+  readonly #compileCache: CompileCache;
   readonly #bundles = new Map<string, Promise<HullBundle>>();
 
-  constructor(projectDir: string) {
+  constructor(projectDir: string, cacheDir: string) {
     this.#projectDir = projectDir;
+    this.#compileCache = new CompileCache(join(cacheDir, 'compile-cache'));
   }
 
   async build(arch: HostFacts['arch']): Promise<void> {
@@ -37,7 +42,20 @@ export class HullEngine implements Engine {
       const unpack = 'mkdir -p "$1.new" && tar -x -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"';
       await ssh.ok(['sh', '-c', unpack, 'unpack', target], { input: tar, signal });
     }
-    return { engine: this.name, executable: node, argv: [node, program, 'daemon'], version: hash };
+    await this.#compileCache.give(ssh, hash);
+    return {
+      engine: this.name,
+      executable: node,
+      argv: [node, program, 'daemon'],
+      environment: { NODE_COMPILE_CACHE: compileCacheFolder },
+      version: hash,
+    };
+  }
+
+  async finish(ssh: Ssh, { version }: EngineProgram): Promise<void> {
+    // Node writes its compile cache when it exits.
+    await ssh.ok(['sh', '-c', daemonScript, 'others', `${pidFolder}/none`, '']);
+    await this.#compileCache.take(ssh, version);
   }
 
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl {
@@ -54,6 +72,7 @@ export class HullEngine implements Engine {
       {
         name: this.name,
         driver: driver.name,
+        environment: program.environment,
         argv: [...program.argv, '-s', driver.name, ...storage, ...roots],
         executable: program.executable,
         dataRoot,

@@ -6,6 +6,7 @@ import type { Cell } from '../matrix/cell.ts';
 /** What the runner hands to the worker of a cell: plain data, it crosses a process boundary. */
 export interface CellRun {
   readonly projectDir: string;
+  readonly cacheDir: string;
   readonly cell: Cell;
   readonly facts: HostFacts;
   readonly ssh: SshAddress;

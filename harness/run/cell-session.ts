@@ -14,6 +14,7 @@ import { DockerClient } from './docker-client.ts';
 
 const imageLoadMs = 60_000;
 const removeMs = 30_000;
+const refusalsToGiveUp = 3;
 
 /**
  * What a cell's scenarios share: one SSH connection, the engine, the forwarded API, the leak detector. It lives as long as
@@ -28,6 +29,7 @@ export class CellSession {
   /** Why the engine must be wiped before the next scenario. */
   #spoiled: string | undefined;
   #imageLoaded = false;
+  readonly #refusals: string[] = [];
 
   private constructor(
     run: CellRun,
@@ -47,8 +49,11 @@ export class CellSession {
   static async open(run: CellRun): Promise<CellSession> {
     const ssh = await connectSsh(run.ssh);
     const localSocket = `${run.socketDir}/api.sock`;
-    const engine = createEngine(run.cell.engine, run.projectDir).open(ssh, run.program, run.cell.driver, () =>
-      ping(localSocket),
+    const engine = createEngine(run.cell.engine, run.projectDir, run.cacheDir).open(
+      ssh,
+      run.program,
+      run.cell.driver,
+      () => ping(localSocket),
     );
     const [leaks] = await Promise.all([
       connectLeakDetector(ssh, { stateFolders: engine.stateFolders, node: run.node }),
@@ -66,8 +71,24 @@ export class CellSession {
     this.#spoiled ??= why;
   }
 
-  /** Afterwards the engine runs and has the test image. */
+  /** Afterwards the engine runs and has the test image. One that did not come up three times, freshly wiped, is not asked again. */
   async prepare(): Promise<void> {
+    if (this.#refusals.length >= refusalsToGiveUp) {
+      throw new Error(
+        `not tried again, the engine refused ${this.#refusals.length} times: ${this.#refusals[0]}`,
+      );
+    }
+    try {
+      await this.#prepare();
+      this.#refusals.length = 0;
+    } catch (error) {
+      this.#refusals.push(error instanceof Error ? error.message : String(error));
+      this.spoil('it did not come up');
+      throw error;
+    }
+  }
+
+  async #prepare(): Promise<void> {
     if (this.#spoiled !== undefined) {
       await this.engine.wipe();
       this.#spoiled = undefined;

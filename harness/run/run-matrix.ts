@@ -77,12 +77,13 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixEnd> {
 async function buildEngines({
   jobs,
   projectDir,
+  cacheDir,
   events,
 }: MatrixOptions): Promise<ReadonlyMap<string, Engine>> {
   const engines = new Map<string, Engine>();
   const arch = process.arch === 'arm64' ? 'arm64' : 'x64';
   for (const name of new Set(jobs.map(({ cell }) => cell.engine))) {
-    const engine = createEngine(name, projectDir);
+    const engine = createEngine(name, projectDir, cacheDir);
     const started = performance.now();
     await engine.build(arch);
     events.note(`built ${name} in ${Math.round(performance.now() - started)} ms`);
@@ -124,6 +125,7 @@ class HostRun {
       this.#book.hostIs(name, host.facts);
       const programs = await this.#install(host);
       await this.#runJobs(host, programs);
+      await this.#finish(host, programs);
     } catch (error) {
       if (!signal.aborted) broken = asBroken(error, host);
     }
@@ -167,6 +169,21 @@ class HostRun {
     return programs;
   }
 
+  /** What only serves the next run may not break this one. */
+  async #finish(host: RunningHost, programs: ReadonlyMap<string, EngineProgram>): Promise<void> {
+    if (host.broken.aborted || this.#options.signal.aborted) return;
+    for (const [name, program] of programs) {
+      await this.#engines
+        .get(name)
+        ?.finish(host.ssh, program)
+        .catch((error: unknown) => {
+          this.#options.events.note(
+            `${host.name}: ${name} was not finished: ${error instanceof Error ? error.message : String(error)}`,
+          );
+        });
+    }
+  }
+
   async #runJobs(host: RunningHost, programs: ReadonlyMap<string, EngineProgram>): Promise<void> {
     const { jobs, scenarios, events, signal, projectDir, retries } = this.#options;
     const mine = jobs.filter(({ cell }) => cell.host === host.name);
@@ -202,7 +219,7 @@ class HostRun {
     jobs: readonly Job[],
     programs: ReadonlyMap<string, EngineProgram>,
   ): Promise<ReadonlyMap<string, CellRun>> {
-    const { projectDir, runDir, reportDir, retries, repeat } = this.#options;
+    const { projectDir, cacheDir, runDir, reportDir, retries, repeat } = this.#options;
     const cells = new Map<string, CellRun>();
     for (const job of jobs) {
       const name = cellName(job.cell);
@@ -214,6 +231,7 @@ class HostRun {
       await mkdir(socketDir, { recursive: true });
       cells.set(name, {
         projectDir,
+        cacheDir,
         cell: job.cell,
         facts: host.facts,
         ssh: host.sshAddress,

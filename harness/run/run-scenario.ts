@@ -103,9 +103,10 @@ async function restore(
   if (session.ssh.lost.aborted) return;
   try {
     await running.runDeferred();
-    running.step('remove the containers');
-    await session.removeContainers();
+    // Without a look at the host there was no scenario: the engine did not come up, and is not asked to.
     if (before !== undefined) {
+      running.step('remove the containers');
+      await session.removeContainers();
       running.step('look for leaks');
       running.found(await session.leaks.diff(before, { ignore: options.allow ?? [] }));
     }
