@@ -52,6 +52,7 @@ function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec)
     sourceText: source,
     words: [...bind, ...options],
     target: stagedRoot,
+    targetText: '/',
   });
 }
 
