@@ -61,9 +61,10 @@ export async function attachInput(
       if (!stdin.write(chunk)) await drained(stdin);
     }
     await new Promise<void>((resolve) => stdin.end(resolve));
-    if (container.record.config.StdinOnce && isAlive(container.state)) await closeStdin(runDir);
   } finally {
     stdin.destroy();
+    // Also when the client was cut off: nobody will ever write to it again.
+    if (container.record.config.StdinOnce && isAlive(container.state)) await closeStdin(runDir);
   }
 }
 

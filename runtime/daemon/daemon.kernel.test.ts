@@ -373,6 +373,8 @@ for (const driver of ['overlay', 'vfs']) {
         expect((await run(['run', '-i', '--rm', testImage, 'cat'], 'through stdin')).stdout).toBe(
           'through stdin',
         );
+        const later = ['sh', '-c', 'cat; sleep 0.3; echo; echo later'];
+        expect((await run(['run', '-i', '--rm', testImage, ...later], 'input')).stdout).toBe('input\nlater');
         expect((await run(['run', '-d', '--name', 'cli', testImage, ...forever])).exitCode).toBe(0);
         expect((await run(['exec', '-i', 'cli', 'cat'], 'through exec')).stdout).toBe('through exec');
         expect((await run(['exec', 'cli', 'sh', '-c', 'exit 6'])).exitCode).toBe(6);

@@ -77,7 +77,9 @@ export function containerStreamRoutes(engine: Engine): readonly Route[] {
         const client = openConversation(call);
         // Only a connection that was taken over has an input of its own: a plain request's body is its options.
         if (socket && flagOf(query, 'stdin') && container.record.config.OpenStdin) {
-          attachInput(engine, container, client.input, signal).catch(() => undefined);
+          // The end of the input must not take the socket with it: the output goes on.
+          const input = client.input.iterator({ destroyOnReturn: false });
+          attachInput(engine, container, input, signal).catch(() => undefined);
         } else {
           client.input.resume();
         }

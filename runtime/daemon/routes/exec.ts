@@ -34,8 +34,11 @@ export function execRoutes(engine: Engine, execs: ExecTable): readonly Route[] {
         const client = openConversation(call);
         if (command.stdin) {
           command.stdin.on('error', () => undefined);
-          if (call.socket) client.input.pipe(command.stdin);
-          else command.stdin.end();
+          if (call.socket) {
+            client.input.pipe(command.stdin);
+            // A client that was cut off never says "end".
+            client.input.once('close', () => command.stdin?.end());
+          } else command.stdin.end();
         } else client.input.resume();
         // A client that leaves does not end the command; its output is then read and dropped.
         await Promise.all([
