@@ -76,7 +76,7 @@ export function errnoName(errno: number): string {
 
 /** The kernel's number for a name, or undefined: 2 for `ENOENT`. */
 export function errnoNumber(name: string): number | undefined {
-  return Object.entries(constants.errno).find(([key]) => key === name)?.[1];
+  return numbersByName.get(name);
 }
 
 /** libuv's words for an errno: `no such file or directory`. */
@@ -112,6 +112,8 @@ function describeCall({ syscall, path, dest }: SystemErrorFields): string {
     .filter(Boolean)
     .join(' ');
 }
+
+const numbersByName: ReadonlyMap<string, number> = new Map(Object.entries(constants.errno));
 
 // EWOULDBLOCK and EOPNOTSUPP share numbers with EAGAIN and ENOTSUP; the first name of a number wins.
 const namesByErrno: ReadonlyMap<number, string> = new Map(

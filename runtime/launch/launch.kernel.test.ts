@@ -1,8 +1,9 @@
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { launch } from './launch.ts';
 import { LaunchError } from './launch-error.ts';
@@ -248,6 +249,39 @@ describe.skipIf(whyNoLaunches !== undefined)(`launch${titleSuffix}`, () => {
     expect(stdout).toBe('127.0.0.1 deck\nhello\n');
     expect(stderr).toContain('touch: /fixed/no: Read-only file system');
     expect(await readFile(join(fixture.dir, 'volume/file'), 'utf8')).toBe('hello\n');
+  });
+
+  it.each([
+    ['rshared', true],
+    ['rslave', true],
+    ['rprivate', false],
+  ])('a later mount of the host in an %s volume is seen inside: %s', async (propagation, seen) => {
+    await using fixture = await LaunchFixture.create();
+    const volume = join(fixture.dir, 'volume');
+    await mkdir(join(volume, 'later'), { recursive: true });
+    const mounts = [{ destination: '/data', type: 'bind', source: volume, options: ['rbind', propagation] }];
+    const request = fixture.request(['sleep', '60'], { spec: { mounts } });
+    const modules = ['launch', 'watch-exit'].map((name) => new URL(`./${name}.ts`, import.meta.url).href);
+    // In a mount namespace of its own, where the volume is a shared mount.
+    const code = `import { execFileSync } from 'node:child_process';
+      import { readFileSync } from 'node:fs';
+      import { launch } from ${JSON.stringify(modules[0])};
+      import { watchExit } from ${JSON.stringify(modules[1])};
+      execFileSync('mount', ['--bind', ${JSON.stringify(volume)}, ${JSON.stringify(volume)}]);
+      execFileSync('mount', ['--make-shared', ${JSON.stringify(volume)}]);
+      const { pid } = await launch(${JSON.stringify(request)});
+      execFileSync('mount', ['-t', 'tmpfs', 'later', ${JSON.stringify(join(volume, 'later'))}]);
+      console.log(readFileSync('/proc/' + pid + '/mountinfo', 'utf8').includes(' /data/later '));
+      process.kill(pid, 'SIGKILL');
+      await watchExit(${JSON.stringify(fixture.runDir)});`;
+    const { stdout } = await promisify(execFile)('unshare', [
+      '--mount',
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      code,
+    ]);
+    expect(stdout).toBe(`${seen}\n`);
   });
 
   it('counts what a full disk cannot take, and does not stop', async () => {
