@@ -97,7 +97,7 @@ export function scheduleRestart(engine: Engine, container: Container, attempt: n
     using _ = await container.mutex.acquire();
     if (container.gone || container.state.kind !== 'restarting') return;
     await container.update({ restartCount: container.record.restartCount + 1 });
-    await startLocked(engine, container, attempt + 1);
+    await startLocked(engine, container, { attempt: attempt + 1, byUser: false });
   })().catch((error: unknown) => {
     if (!engine.stopping.aborted)
       engine.log.error('automatic restart failed', { id: container.id, error: errorText(error) });

@@ -216,7 +216,7 @@ function startSoon(engine: Engine, container: Container): void {
     using _ = await container.mutex.acquire();
     const { kind } = container.state;
     if (container.gone || (kind !== 'exited' && kind !== 'created')) return;
-    await startLocked(engine, container, 0);
+    await startLocked(engine, container, { attempt: 0, byUser: false });
   })().catch((error: unknown) => engine.log.error('restart policy failed', { id: container.id, error }));
 }
 

@@ -31,16 +31,27 @@ export async function startContainer(engine: Engine, container: Container): Prom
       kind: 'conflict',
     });
   }
-  await container.update({ stoppedByUser: false, restartCount: 0 });
-  await startLocked(engine, container, 0);
+  await startLocked(engine, container, { attempt: 0, byUser: true });
 }
 
-/** The same with the container's mutex held. `attempt`: how often in a row its restart policy has started it. */
-export async function startLocked(engine: Engine, container: Container, attempt: number): Promise<void> {
+export interface StartReason {
+  /** How often in a row its restart policy has started it. */
+  readonly attempt: number;
+  /** Somebody asked: an earlier stop and the restarts so far are forgotten. */
+  readonly byUser: boolean;
+}
+
+/** The same with the container's mutex held. */
+export async function startLocked(
+  engine: Engine,
+  container: Container,
+  { attempt, byUser }: StartReason,
+): Promise<void> {
   const before = container.state;
   const last = lastRun(before);
   await container.update({
     state: { kind: 'starting', bootId: engine.bootId, ...(last ? { last: outlineOf(last) } : {}) },
+    ...(byUser ? { stoppedByUser: false, restartCount: 0 } : {}),
   });
   try {
     const run = await launchContainer(engine, container, attempt);
