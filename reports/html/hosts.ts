@@ -40,10 +40,10 @@ ${host.broken && html`<div class="broken"><b>! broke: ${host.broken.what}</b> ${
 </div>`;
 }
 
-/** The scenarios are the phase that the host's own list does not have. */
+/** The scenarios are a phase too, where the host's own list does not have them. */
 function withScenarios(host: HostReport, results: readonly Result[]): readonly Phase[] {
   const own = results.filter((result) => result.host === host.name && result.durationMs > 0);
-  if (own.length === 0) return host.phases;
+  if (own.length === 0 || host.phases.some(({ name }) => name === 'scenarios')) return host.phases;
   const durationMs = own.reduce((sum, result) => sum + result.durationMs, 0);
   return [...host.phases, { name: count(own.length, 'scenario'), durationMs }];
 }

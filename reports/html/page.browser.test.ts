@@ -154,6 +154,24 @@ describe.skipIf(!executablePath)(title, () => {
     expect(opened.trouble).toEqual([]);
   });
 
+  it('scrolls the page and not a box in it, with filter and head in sight, where the columns fit', async () => {
+    await using opened = await open('sample', '', { viewport: { width: 1280, height: 500 } });
+    const { page } = opened;
+    expect(await page.locator('.scroller.fits').count()).toBe(1);
+    const last = page.locator('[data-row]').last();
+    await last.scrollIntoViewIfNeeded();
+    const [filters, head] = [
+      await page.locator('.filters').boundingBox(),
+      await page.locator('.matrix thead').boundingBox(),
+    ];
+    expect(filters?.y).toBe(0);
+    expect(head?.y).toBeCloseTo(filters?.height ?? 0, 0);
+    expect((await last.boundingBox())?.y).toBeGreaterThan((head?.y ?? 0) + (head?.height ?? 0));
+    await page.setViewportSize({ width: 760, height: 500 });
+    await page.locator('.scroller:not(.fits)').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(760);
+  });
+
   it('copies the command that runs the job again', async () => {
     await using opened = await open('sample', `#${failed}`, {
       permissions: ['clipboard-read', 'clipboard-write'],

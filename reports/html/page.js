@@ -38,7 +38,7 @@
     for (const area of all('[data-area]')) area.hidden = all('[data-row]', area).every((row) => row.hidden);
     hideColumns(shown);
     for (const problem of problems) problem.hidden = !problemJobs(problem).some((job) => jobs.has(job));
-    one('.matrix .scroller').hidden = shown.size === 0;
+    scroller.hidden = shown.size === 0;
     one('.nothing').hidden = shown.size > 0;
     const filtered = words.length > 0 || hostSelect.value || driverSelect.value || wanted.length > 0;
     one('.shown').textContent = filtered ? `${shown.size} of ${cells.length}` : '';
@@ -59,6 +59,16 @@
       group.colSpan = Math.max(1, own.length);
     }
   };
+
+  /** A box that scrolls inside of the page hides rows: it is one only when the columns do not fit. */
+  const scroller = one('.matrix .scroller');
+  const fitMatrix = () => {
+    const table = one('table', scroller);
+    scroller.classList.toggle('fits', table.offsetWidth + 2 <= scroller.parentElement.clientWidth);
+    scroller.style.setProperty('--filters-height', `${search.offsetHeight}px`);
+  };
+  const sizes = new ResizeObserver(fitMatrix);
+  for (const part of [scroller.parentElement, one('table', scroller), search]) sizes.observe(part);
 
   /** One cell of the matrix takes part in the tab order; arrows move which. */
   const rove = (cell) => {

@@ -33,8 +33,9 @@ const gap = 2;
  */
 export function renderTable(table: Table, width: number, paint: { heading: Paint; label: Paint }): string[] {
   const widest = Math.max(0, ...table.rows.map(({ label }) => [...label].length));
-  const labelWidth = Math.min(widest, Math.max(12, Math.floor(width * 0.48)));
-  const bands = pack(measure(table), width - labelWidth);
+  const groups = measure(table);
+  const labelWidth = Math.min(widest, labelRoom(groups, width));
+  const bands = pack(groups, width - labelWidth);
   return bands.flatMap((band, index) => [
     ...(index === 0 ? [] : ['']),
     ...head(band, labelWidth, paint.heading),
@@ -57,11 +58,20 @@ function measure(table: Table): readonly (readonly PlacedColumn[])[] {
   });
 }
 
+/** Names come first: one band where they still have 40 % of the width, else all that the widest group leaves. */
+function labelRoom(groups: readonly (readonly PlacedColumn[])[], width: number): number {
+  const besideAll = width - size(groups.flat());
+  if (besideAll >= width * 0.4) return besideAll;
+  return Math.max(12, Math.floor(width * 0.4), width - Math.max(0, ...groups.map(size)));
+}
+
+function size(columns: readonly PlacedColumn[]): number {
+  return columns.reduce((sum, column) => sum + gap + column.width, 0);
+}
+
 function pack(groups: readonly (readonly PlacedColumn[])[], room: number): PlacedColumn[][] {
   const bands: PlacedColumn[][] = [];
   let band: PlacedColumn[] = [];
-  const size = (columns: readonly PlacedColumn[]) =>
-    columns.reduce((sum, column) => sum + gap + column.width, 0);
   const next = () => {
     if (band.length > 0) bands.push(band);
     band = [];
