@@ -40,9 +40,10 @@ export async function writeFramed(
   if (output.destroyed) return;
   output.cork();
   output.write(header);
-  const more = output.write(data);
+  output.write(data);
   output.uncork();
-  if (!more) await once(output, 'drain', { signal }).catch(() => undefined);
+  // Asked only now: uncork may have told 'drain' already, and nobody would tell it again.
+  if (output.writableNeedDrain) await once(output, 'drain', { signal }).catch(() => undefined);
 }
 
 export const multiplexed = 'application/vnd.docker.multiplexed-stream';
