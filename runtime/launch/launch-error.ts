@@ -1,9 +1,9 @@
-import { errnoName, errnoText } from '../base/errors.ts';
+import { errnoName } from '../base/errors.ts';
 import type { LaunchStep } from './types.ts';
 
 /**
  * A step of a launch program that failed; nothing of what was to be started is left.
- * Text: `Cannot mount "proc" at "/proc": EPERM (operation not permitted), step 14 of 52`.
+ * Text: `Cannot mount "proc" at "/proc": EPERM, step 14 of 52`.
  */
 export class LaunchError extends Error {
   override readonly name: string = 'LaunchError';
@@ -14,7 +14,7 @@ export class LaunchError extends Error {
 
   constructor(step: LaunchStep, errno: number) {
     const code = errnoName(errno);
-    super(`Cannot ${step.what}: ${code} (${errnoText(errno)}), step ${step.index} of ${step.total}`);
+    super(`Cannot ${step.what}: ${code}, step ${step.index} of ${step.total}`);
     this.step = step;
     this.code = code;
     this.errno = -errno;

@@ -92,9 +92,7 @@ describe.skipIf(whyNoLaunches !== undefined)(`launch${titleSuffix}`, () => {
     const request = fixture.request([command], { process: { env: ['PATH=/etc:/bin'] } });
     const error = await failureOf(request);
     expect(error).toMatchObject({ code, exitCode, step: { syscall: 'execve' } });
-    expect(error.message).toMatch(
-      new RegExp(`^Cannot run "${command}": ${code} \\(.*\\), step \\d+ of \\d+$`),
-    );
+    expect(error.message).toMatch(new RegExp(`^Cannot run "${command}": ${code}, step \\d+ of \\d+$`));
     expect(fixture.monitors()).toEqual([]);
     expect(await readdir(fixture.runDir)).toEqual([]);
   });
@@ -103,9 +101,7 @@ describe.skipIf(whyNoLaunches !== undefined)(`launch${titleSuffix}`, () => {
     await using fixture = await LaunchFixture.create();
     const mounts = [{ destination: '/proc', type: 'proc', source: 'proc', options: ['nonsense=1'] }];
     const error = await failureOf(fixture.request(['true'], { spec: { mounts } }));
-    expect(error.message).toMatch(
-      /^Cannot mount "proc" at "\/proc": EINVAL \(invalid argument\), step \d+ of \d+$/,
-    );
+    expect(error.message).toMatch(/^Cannot mount "proc" at "\/proc": EINVAL, step \d+ of \d+$/);
     expect(namespacesShowing(fixture.dir)).toEqual([]);
   });
 

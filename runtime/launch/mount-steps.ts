@@ -10,8 +10,8 @@ import { address, type ProgramBuilder } from './program-builder.ts';
  * The folder that a private tmpfs is mounted over while a root is put together. It is there on every host, and no
  * source of a mount is below it.
  */
-const stagingFolder = '/sys';
-export const stagedRoot = `${stagingFolder}/root`;
+export const stagingRoot = '/sys';
+export const stagedRoot = `${stagingRoot}/root`;
 
 export const quote = (text: string): string => JSON.stringify(text);
 
@@ -23,11 +23,11 @@ export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[]): void
   p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.SLAVE), 0], {
     what: 'keep mounts from reaching the host',
   });
-  p.call('mount', [p.text('hull'), p.text(stagingFolder), p.text('tmpfs'), 0, p.text('mode=0700')], {
+  p.call('mount', [p.text('hull'), p.text(stagingRoot), p.text('tmpfs'), 0, p.text('mode=0700')], {
     what: 'mount a private tmpfs',
   });
   for (const name of ['root', 'old'])
-    p.call('mkdirat', [AT_FDCWD, p.text(`${stagingFolder}/${name}`), 0o700], {
+    p.call('mkdirat', [AT_FDCWD, p.text(`${stagingRoot}/${name}`), 0o700], {
       what: `make staging folder ${name}`,
     });
   if (mounts.length === 0) throw new HullError('Cannot mount a root: found no mounts', { kind: 'invalid' });
@@ -40,8 +40,6 @@ export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[]): void
     rootMount(p, mount);
   }
 }
-
-export const stagingRoot = stagingFolder;
 
 function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec): void {
   if (cwd !== undefined) p.call('chdir', [p.text(cwd)], { what: `enter ${quote(cwd)}` });

@@ -4,7 +4,7 @@ import { capabilityNames, capabilityNumbers } from './capabilities.ts';
 import { dieWithParent, words } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL } from './constants.ts';
 import { quote } from './mount-steps.ts';
-import type { Cell } from './program.ts';
+import type { AreaPart, Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor, recordSize, recordTag, statSize } from './records.ts';
 
@@ -29,7 +29,7 @@ const rlimitNumbers: Readonly<Record<string, number>> = {
 };
 
 /** Reads our own line of /proc/self/stat: the daemon needs our start time even when we have ended before it can look. */
-export function readOwnStat(p: ProgramBuilder, procFolder: Cell): StatRecord {
+export function readOwnStat(p: ProgramBuilder, procFolder: Cell): AreaPart {
   const record = p.buffer('alive record', recordSize + statSize);
   const fd = p.cell('stat');
   p.set(at(record, 0), recordTag.alive);
@@ -42,11 +42,7 @@ export function readOwnStat(p: ProgramBuilder, procFolder: Cell): StatRecord {
     result: at(record, 8),
   });
   p.call('close', [fd]);
-  return { record: address(record) };
-}
-
-interface StatRecord {
-  readonly record: ReturnType<typeof address>;
+  return address(record);
 }
 
 /** Resource limits. Node raises its soft NOFILE limit, so that one is always set: to the kernel's own default. */
@@ -147,7 +143,7 @@ function setCapabilities(p: ProgramBuilder, capabilities: Capabilities): void {
 }
 
 /** Goes to the working folder, tells the daemon (EPIPE ends the start when it is gone), and becomes the command. */
-export function execute(p: ProgramBuilder, process: Process, stat: StatRecord): void {
+export function execute(p: ProgramBuilder, process: Process, stat: AreaPart): void {
   const [command] = process.args;
   if (command === undefined || command === '')
     throw new HullError('Cannot start a container: found no command, wanted args[0]', { kind: 'invalid' });
@@ -155,7 +151,7 @@ export function execute(p: ProgramBuilder, process: Process, stat: StatRecord): 
   const candidates = candidatesOf(command, env);
   const argv = p.vector('argv', process.args);
   const envp = p.vector('envp', env);
-  p.call('write', [recordDescriptor, stat.record, recordSize + statSize], {
+  p.call('write', [recordDescriptor, stat, recordSize + statSize], {
     what: 'tell the daemon of the start',
   });
   const noSignal = words(p, 'no signals', [0]);

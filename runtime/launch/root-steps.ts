@@ -274,7 +274,7 @@ function makeReadonly(p: ProgramBuilder, path: string): void {
   p.place(done);
 }
 
-/** Version 2: the one hierarchy. Version 1 and hybrid: a read-only tmpfs with the container's own group of each hierarchy. */
+/** The one hierarchy of version 2, as the container's cgroup namespace shows it. */
 function mountCgroups(p: ProgramBuilder, mount: SpecMount, cgroup: CgroupEntry): void {
   const { destination, options = [] } = mount;
   makeFolders(p, destination);
