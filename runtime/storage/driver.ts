@@ -38,7 +38,7 @@ export interface StorageDriver {
   remove(id: LayerId): Promise<void>;
   list(): Promise<readonly LayerId[]>;
   /** How to mount the layer; makes what the mounts need host-wide. Kind `busy` where a leaked mount still shows it. */
-  acquire(id: LayerId): Promise<AcquiredLayer>;
+  acquire(id: LayerId, options?: AcquireOptions): Promise<AcquiredLayer>;
   /** Afterwards the driver holds nothing host-wide for `id`. Kind `busy` names the holders; finished at a later try or start. */
   release(id: LayerId): Promise<void>;
   /** Label and value pairs for `docker info`. */
@@ -51,6 +51,14 @@ export interface StorageDriver {
 
 /** `[A-Za-z0-9][A-Za-z0-9_.-]*`, at most 128 characters. */
 export type LayerId = string;
+
+export interface AcquireOptions {
+  /**
+   * Only the caller's own helper will see the tree, and is gone before `release`: no container that others can look
+   * into. Spares the next `acquire` the search through everybody's open files. Default false.
+   */
+  readonly brief?: boolean;
+}
 
 export interface AcquiredLayer {
   /** In order; the first has target ''. */

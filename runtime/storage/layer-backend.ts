@@ -31,8 +31,10 @@ export interface LayerBackend {
   deferDeactivation(layer: LayerRecord): Promise<boolean>;
   /** What a leaked mount or an open file would hold. Undefined where the layer holds nothing now. */
   heldThing(chain: LayerChain): HeldThing | undefined;
-  /** Whether it has a user that no mount table shows, and that is in the way of mounting it, or of letting it go. */
-  pinned(chain: LayerChain, inTheWayOf: 'acquire' | 'release'): boolean;
+  /** Whether the kernel counts a user, be it one that no mount table shows. Cheap. */
+  pinned(chain: LayerChain): boolean;
+  /** Whether a user that no mount table shows is in the way of mounting it again. Looks at every open file. */
+  hiddenUser(chain: LayerChain): boolean;
   status(): Promise<readonly (readonly [string, string])[]>;
   /** Removes what no record describes; one sentence for each thing. */
   sweep(records: readonly LayerRecord[]): Promise<readonly string[]>;

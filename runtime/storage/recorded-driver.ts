@@ -4,7 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError, ifExists, joinErrors } from '../base/errors.ts';
 import { findHolders, findMountHolders, holdersText } from '../kernel/holders.ts';
 import { isLocked, LockFile, lockHolders, lockOwner } from '../kernel/lock-file.ts';
-import type { AcquiredLayer, DriverCapabilities, DriverOptions, LayerId, StorageDriver } from './driver.ts';
+import type {
+  AcquiredLayer,
+  AcquireOptions,
+  DriverCapabilities,
+  DriverOptions,
+  LayerId,
+  StorageDriver,
+} from './driver.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { LayerBackend } from './layer-backend.ts';
 import { type LayerRecord, LayerRecords } from './layer-records.ts';
@@ -13,7 +20,9 @@ import { type LayerRecord, LayerRecords } from './layer-records.ts';
 export interface DriverTimings {
   /** How long a busy layer is tried again before its holders are named. */
   readonly busyMs: number;
-  readonly intervalMs: number;
+  /** The first pause; each is twice the one before, up to `longestPauseMs`: a look at all of /proc is work. */
+  readonly firstPauseMs: number;
+  readonly longestPauseMs: number;
 }
 
 /** Seams for tests. */
@@ -23,7 +32,7 @@ export interface DriverInternals {
   readonly decorate?: (backend: LayerBackend) => LayerBackend;
 }
 
-const defaultTimings: DriverTimings = { busyMs: 2000, intervalMs: 25 };
+const defaultTimings: DriverTimings = { busyMs: 1000, firstPauseMs: 10, longestPauseMs: 250 };
 
 /** A storage driver over a backend: the part of the contract that is the same for all of them. */
 export class RecordedDriver implements StorageDriver {
@@ -131,13 +140,20 @@ export class RecordedDriver implements StorageDriver {
     return this.#records.all().flatMap(({ id, state }) => (state === 'ready' ? [id] : []));
   }
 
-  async acquire(id: LayerId): Promise<AcquiredLayer> {
+  async acquire(id: LayerId, { brief = false }: AcquireOptions = {}): Promise<AcquiredLayer> {
     using _ = await this.#turns.take(id);
     const layer = this.#ready(id, `acquire layer ${id}`);
     const lockPath = this.#lockPath(id);
-    await (await open(lockPath, 'a', 0o600)).close();
-    await this.#retryWhileBusy(layer, 'acquire', () => this.#seenBy(layer, 'acquire'));
+    await using lockFile = await open(lockPath, 'a', 0o600);
+    // Only where a container has been on it since the machine started can somebody have got hold of a file in it.
+    const shown = (await lockFile.stat()).size > 0;
+    await this.#retryWhileBusy(layer, 'acquire', async () => {
+      const seen = await this.#seenBy(layer);
+      if (seen !== undefined || !shown) return seen;
+      return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
+    });
     const mounts = await this.#backend.activate(this.#records.chain(layer));
+    if (!brief && !shown) await lockFile.write('shown to a container\n');
     return { mounts, lockPath };
   }
 
@@ -224,7 +240,7 @@ export class RecordedDriver implements StorageDriver {
   }
 
   // Nobody has the lock, and no mount namespace shows the layer: undefined, or who does.
-  async #seenBy(layer: LayerRecord, action: 'acquire' | 'release'): Promise<string | undefined> {
+  async #seenBy(layer: LayerRecord): Promise<string | undefined> {
     const lockPath = this.#lockPath(layer.id);
     if (await isLocked(lockPath)) return `its lock is held by ${lockHolders(lockPath)}`;
     const chain = this.#records.chain(layer);
@@ -232,13 +248,13 @@ export class RecordedDriver implements StorageDriver {
     if (!thing) return undefined;
     const holders = findMountHolders(thing);
     if (holders.length > 0) return holdersText(holders);
-    return this.#backend.pinned(chain, action) ? unseen : undefined;
+    return this.#backend.pinned(chain) ? unseen : undefined;
   }
 
   // The one release path: what is busy is tried again for a short time, then left to go by itself, and named.
   async #waitUntilFree(layer: LayerRecord, action: 'release' | 'remove'): Promise<void> {
     await this.#retryWhileBusy(layer, action, async () => {
-      const seen = await this.#seenBy(layer, 'release');
+      const seen = await this.#seenBy(layer);
       if (seen !== undefined) return seen;
       return (await this.#backend.deactivate(layer)) ? undefined : unseen;
     });
@@ -249,12 +265,13 @@ export class RecordedDriver implements StorageDriver {
     action: 'acquire' | 'release' | 'remove',
     busyBecause: () => Promise<string | undefined>,
   ): Promise<void> {
-    const deadline = Date.now() + this.#timings.busyMs;
-    for (;;) {
+    const { busyMs, firstPauseMs, longestPauseMs } = this.#timings;
+    const deadline = Date.now() + busyMs;
+    for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
       const reason = await busyBecause();
       if (reason === undefined) return;
       if (Date.now() < deadline) {
-        await sleep(this.#timings.intervalMs);
+        await sleep(pause);
         continue;
       }
       const thing = this.#backend.heldThing(this.#records.chain(layer));

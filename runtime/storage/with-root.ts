@@ -16,7 +16,7 @@ export async function withRoot<T>(
   id: LayerId,
   use: (root: string) => Promise<T>,
 ): Promise<T> {
-  const { mounts, lockPath } = await driver.acquire(id);
+  const { mounts, lockPath } = await driver.acquire(id, { brief: true });
   let result: T;
   try {
     await using held = await holdMounts(mounts, { lockPath });

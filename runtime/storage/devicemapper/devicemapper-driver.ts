@@ -182,6 +182,10 @@ class DevicemapperBackend implements LayerBackend {
     return (deviceMapper.info(this.#deviceName(layer))?.openCount ?? 0) > 0;
   }
 
+  hiddenUser(): boolean {
+    return false;
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     const { blockSize, baseSize, fs } = this.#settings;
     const { dataUsed, dataTotal, metadataUsed, metadataTotal, transaction } = this.#pool.status();

@@ -138,10 +138,13 @@ class OverlayBackend implements LayerBackend {
         };
   }
 
+  pinned(): boolean {
+    return false;
+  }
+
   /** An overlay that lives on without a mount has the upper folder in use: no second one may be put on it. */
-  pinned(chain: LayerChain, inTheWayOf: 'acquire' | 'release'): boolean {
-    if (inTheWayOf === 'release' || chain.length === 1) return false;
-    return findOpenHolders(this.heldThing(chain)).length > 0;
+  hiddenUser(chain: LayerChain): boolean {
+    return chain.length > 1 && findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
   async status(): Promise<readonly (readonly [string, string])[]> {

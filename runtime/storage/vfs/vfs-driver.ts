@@ -102,6 +102,10 @@ class VfsBackend implements LayerBackend {
     return false;
   }
 
+  hiddenUser(): boolean {
+    return false;
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     return [['Layer Folder', this.#layers]];
   }
