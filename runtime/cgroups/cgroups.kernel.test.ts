@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { access, constants, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -113,9 +113,33 @@ describe.skipIf(reason !== '')(`cgroups of this kernel${reason && ` (skipped: ${
     await group.remove();
   });
 
+  withGroups('features are what a group of this host has', async () => {
+    const features = await cgroups.features();
+    const group = await cgroups.create(`${parent}/features`, {});
+    const files = found.flatMap(({ root }) => readdirSync(join(root, group.path)));
+    const wanted: Partial<Record<keyof typeof features, RegExp>> = {
+      memoryLimit: /^memory\.(limit_in_bytes|max)$/,
+      swapLimit: /^memory\.(memsw\.limit_in_bytes|swap\.max)$/,
+      memoryReservation: /^memory\.(soft_limit_in_bytes|low)$/,
+      swappiness: /^memory\.swappiness$/,
+      oomKillDisable: /^memory\.oom_control$/,
+      cpuShares: /^cpu\.(shares|weight)$/,
+      cpuQuota: /^cpu\.(cfs_quota_us|max)$/,
+      pidsLimit: /^pids\.max$/,
+      freezer: /^(freezer\.state|cgroup\.freeze)$/,
+    };
+    for (const [name, pattern] of Object.entries(wanted)) {
+      const there = files.some((file) => pattern.test(file));
+      expect(`${name} ${Object.entries(features).find(([key]) => key === name)?.[1]}`).toBe(
+        `${name} ${there}`,
+      );
+    }
+    await group.remove();
+  });
+
   withGroups('swap limits go up and down', async () => {
     const { swapLimit } = await cgroups.features();
-    if (!swapLimit) return; // features() is checked against the files by the first test's readings
+    if (!swapLimit) return;
     const group = await cgroups.create(`${parent}/swap`, { memory: { limit: 32 * MiB, swap: 64 * MiB } });
     for (const size of [128, 16, 256]) {
       await group.update({ memory: { limit: size * MiB, swap: 2 * size * MiB } });

@@ -40,11 +40,25 @@ function makeFolder(folder: string): boolean {
   try {
     mkdirSync(folder);
     return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
+  } catch (cause) {
+    const code = codeOf(cause) ?? '';
+    if (code === 'EEXIST') return false;
+    if (code === 'ENOENT') throw cause;
+    throw new HullError(`Cannot make cgroup ${JSON.stringify(folder)}: ${reasons[code] ?? code}`, {
+      kind: code === 'ENOSPC' || code === 'EAGAIN' ? 'exhausted' : 'unsupported',
+      cause,
+    });
   }
 }
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC:
+    'ENOSPC, the kernel has no further id for a group (65535 of memory), wanted fewer or dying ones to be gone',
+  EAGAIN:
+    'EAGAIN, cgroup.max.descendants or cgroup.max.depth of a group above is reached, wanted a higher one',
+  EACCES: 'EACCES, wanted root or a delegated hierarchy',
+  EROFS: 'EROFS, wanted the hierarchy mounted read-write',
+};
 
 /** Lets the groups below `parent` have the controllers (subtree_control), as far as `parent` has them itself. */
 function enable(parent: string, { controllers }: Hierarchy, wanted: ReadonlySet<string>): void {

@@ -1,10 +1,10 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
 import { applyLimits, homeOf } from './apply-limits.ts';
 import type { Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
+import { readFeatures } from './features.ts';
 import { type CgroupWaits, defaultWaits, HostCgroup } from './group.ts';
 import { findHierarchies, type Hierarchy } from './hierarchies.ts';
 import { makeGroup } from './make-group.ts';
@@ -72,32 +72,21 @@ class HostCgroups implements CgroupManager {
     return this.#features;
   }
 
-  /** A root group lacks files that others have (v2), so an empty group is made and looked at. */
   async #look(): Promise<CgroupFeatures> {
-    const path = `hull/probe-${process.pid}`;
-    const group = await this.create(path, {});
+    const found = readFeatures(this.#hierarchies);
+    if (found) return found;
+    // The name is the same each time, so that a crash here is made good by the next daemon that asks.
+    const group = await this.create('hull-probe', {});
     await using undo = new Cleanup();
     undo.push(() => group.remove());
-    const has = (controller: string, v1: string, v2?: string): boolean => {
-      const home = homeOf(this.#hierarchies, controller);
-      const file = home?.version === 2 ? v2 : v1;
-      return home !== undefined && file !== undefined && existsSync(join(home.root, path, file));
-    };
-    const freezesV2 = this.#hierarchies.some(
-      ({ version, root }) => version === 2 && existsSync(join(root, path, 'cgroup.freeze')),
+    const now = readFeatures(this.#hierarchies);
+    if (now) return now;
+    throw new HullError(
+      'Cannot tell what cgroups can limit: found no v2 controller enabled below the root, wanted memory, cpu and pids',
+      {
+        kind: 'unsupported',
+      },
     );
-    return {
-      memoryLimit: has('memory', 'memory.limit_in_bytes', 'memory.max'),
-      swapLimit: has('memory', 'memory.memsw.limit_in_bytes', 'memory.swap.max'),
-      memoryReservation: has('memory', 'memory.soft_limit_in_bytes', 'memory.low'),
-      swappiness: has('memory', 'memory.swappiness'),
-      oomKillDisable: has('memory', 'memory.oom_control'),
-      cpuShares: has('cpu', 'cpu.shares', 'cpu.weight'),
-      cpuQuota: has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
-      cpuset: homeOf(this.#hierarchies, 'cpuset') !== undefined,
-      pidsLimit: has('pids', 'pids.max', 'pids.max'),
-      freezer: has('freezer', 'freezer.state') || freezesV2,
-    };
   }
 }
 

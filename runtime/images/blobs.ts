@@ -4,7 +4,7 @@ import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:f
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
-import { HullError, ifExists } from '../base/errors.ts';
+import { codeOf, HullError, ifExists } from '../base/errors.ts';
 import { type Digest, DigestStream, digestOf, digestPattern, expectDigest, hexOf } from './digest.ts';
 import { type Descriptor, mediaTypes, parseManifest } from './documents.ts';
 
@@ -129,6 +129,8 @@ export class Spool implements AsyncDisposable {
         }
       }
       await file.sync();
+    } catch (error) {
+      throw explainFull(error, this.#folder);
     } finally {
       await file.close();
     }
@@ -139,4 +141,16 @@ export class Spool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
   }
+}
+
+function explainFull(cause: unknown, folder: string): unknown {
+  const code = codeOf(cause);
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return cause;
+  return new HullError(
+    `Cannot store the archive in ${JSON.stringify(folder)}: found the disk full (${code}), wanted room`,
+    {
+      kind: 'exhausted',
+      cause,
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -289,6 +290,32 @@ for (const name of ['vfs', 'overlay']) {
       await load(await dockerArchive(image, 'crash:1'));
       expect(Object.keys(await contentOf('crash:1')).length).toBe(202);
     });
+
+    test.each([
+      ['the archive', 3],
+      ['the layers', 6],
+    ])(
+      'a disk too small for %s is an error that says so, and leaves nothing',
+      { timeout: 60_000 },
+      async (_, size) => {
+        const data = randomBytes(4 * 1024 * 1024);
+        const archives = [await imageOf([base, [{ name: 'etc/large', data }]]), await imageOf([upper])];
+        const [large, small] = ['large.tar', 'small.tar'].map((file) => join(folder, file));
+        await writeFile(large ?? '', await dockerArchive(archives[0] ?? expect.fail(), 'large:1'));
+        await writeFile(small ?? '', await dockerArchive(archives[1] ?? expect.fail(), 'small:1'));
+        const full = join(folder, 'full');
+        await mkdir(full);
+        const script = fileURLToPath(new URL('full-disk-child.ts', import.meta.url));
+        const mount = `mount -t tmpfs -o size=${size}m none "$1" && exec "$2" "$3" "$4" "$1" "$5" "$6"`;
+        const words = ['sh', full, process.execPath, script, name, large ?? '', small ?? ''];
+        const { stdout } = await execa('unshare', ['--mount', 'sh', '-c', mount, ...words]);
+        const { first, left, second, ...removal } = JSON.parse(stdout);
+        expect(first).toMatch(/^exhausted: .*ENOSPC/);
+        expect(left).toEqual([]);
+        expect(second).toBe('loaded');
+        expect(removal).toEqual({ full: 'ENOSPC', removed: 3, after: [] });
+      },
+    );
 
     test("its folder is an OCI image layout that skopeo reads, and skopeo's archives load", {
       timeout: 60_000,

@@ -9,6 +9,7 @@ import { withRoot } from '../storage/with-root.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
 import { decompress } from './decompress.ts';
 import { type Digest, DigestStream, expectDigest, hexOf } from './digest.ts';
+import type { Reserve } from './reserve.ts';
 import { readTar } from './tar-reader.ts';
 import { untar } from './untar.ts';
 
@@ -35,9 +36,11 @@ export interface LayerToUnpack {
 export class Layers {
   readonly #folder: string;
   readonly #driver: StorageDriver;
+  readonly #reserve: Reserve;
 
-  constructor(root: string, driver: StorageDriver) {
+  constructor(root: string, driver: StorageDriver, reserve: Reserve) {
     this.#folder = join(root, 'layers');
+    this.#reserve = reserve;
     this.#driver = driver;
   }
 
@@ -78,12 +81,14 @@ export class Layers {
 
   /** Afterwards the layer and its record are absent. Kinds `busy` and `conflict` leave both; the layer is no longer used. */
   async remove(chainId: Digest): Promise<void> {
-    const record = await this.#read(chainId);
-    if (!record) return;
-    await this.#write({ ...record, state: 'removing' });
-    await this.#driver.remove(layerIdOf(chainId));
-    await rm(this.#path(chainId), { force: true });
-    await syncFolder(this.#folder);
+    await this.#reserve.spend(async () => {
+      const record = await this.#read(chainId);
+      if (!record) return;
+      if (record.state === 'complete') await this.#write({ ...record, state: 'removing' });
+      await this.#driver.remove(layerIdOf(chainId));
+      await rm(this.#path(chainId), { force: true });
+      await syncFolder(this.#folder);
+    });
   }
 
   /** As `remove`; answers why the layer stays for now: somebody holds it, or others are made upon it. */

@@ -18,15 +18,18 @@ import { type Layers, layerIdOf } from './layers.ts';
 import { planRemoval } from './plan-removal.ts';
 import { type ArchivedImage, architecture, readArchive } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
+import type { Reserve } from './reserve.ts';
 
 /** Puts together blobs, unpacked layers and the catalogue; every change runs alone, and writes the catalogue last. */
 export class LayoutImageStore implements ImageStore {
   readonly #blobs: Blobs;
   readonly #layers: Layers;
   readonly #catalogue: Catalogue;
+  readonly #reserve: Reserve;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue) {
+  constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue, reserve: Reserve) {
+    this.#reserve = reserve;
     this.#blobs = blobs;
     this.#layers = layers;
     this.#catalogue = catalogue;
@@ -101,7 +104,7 @@ export class LayoutImageStore implements ImageStore {
       const references = found.entry.references.filter((name) => !untagged.includes(name));
       if (keep) entries.set(found.entry.id, { ...found.entry, references });
       else entries.delete(found.entry.id);
-      await this.#catalogue.write(entries);
+      await this.#reserve.spend(() => this.#catalogue.write(entries));
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
       if (keep) return removals;
       const { gone, kept } = await this.#sweepLayers();

@@ -1,10 +1,12 @@
 import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { StorageDriver } from '../storage/driver.ts';
 import { Blobs } from './blobs.ts';
 import { Catalogue } from './catalogue.ts';
 import type { ImageStore } from './image-store.ts';
 import { Layers } from './layers.ts';
 import { LayoutImageStore } from './layout-image-store.ts';
+import { Reserve } from './reserve.ts';
 
 export interface ImageStoreOptions {
   /** `<data-root>/images/<driver>`; made where absent. */
@@ -17,8 +19,9 @@ export interface ImageStoreOptions {
 export async function openImageStore({ root, driver }: ImageStoreOptions): Promise<ImageStore> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   const blobs = new Blobs(root);
-  const layers = new Layers(root, driver);
+  const reserve = new Reserve(join(root, 'reserve'));
+  const layers = new Layers(root, driver, reserve);
   const catalogue = new Catalogue(root, blobs);
-  await Promise.all([blobs.prepare(), layers.prepare(), catalogue.writeLayoutMark()]);
-  return new LayoutImageStore(blobs, layers, catalogue);
+  await Promise.all([blobs.prepare(), layers.prepare(), catalogue.writeLayoutMark(), reserve.fill()]);
+  return new LayoutImageStore(blobs, layers, catalogue, reserve);
 }
