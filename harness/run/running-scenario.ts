@@ -7,6 +7,12 @@ import type { CellSession } from './cell-session.ts';
 import { ScenarioSkip, WaitTimeout } from './errors.ts';
 import type { FoundLeak, ScenarioContext, ScenarioHost } from './scenario-context.ts';
 
+/** For all of what a scenario has deferred. */
+const undoMs = 30_000;
+
+/** For all that a scenario deferred, together. */
+const deferredMs = 30_000;
+
 /** One run of one scenario: what it did, how it failed, what it must undo. */
 export class RunningScenario {
   readonly session: CellSession;
@@ -22,6 +28,8 @@ export class RunningScenario {
   readonly #controller = new AbortController();
   readonly #deferred: (() => PromiseLike<unknown>)[] = [];
   readonly #started = performance.now();
+  /** What bounds the use of the host once the scenario's own signal is aborted. */
+  #undoing: AbortSignal | undefined;
 
   /** @param name unique in the cell; part of the names the scenario gives. */
   constructor(session: CellSession, name: string, allow: readonly Allowance[] = []) {
@@ -30,6 +38,7 @@ export class RunningScenario {
     this.#allow = allow;
     const signal = AbortSignal.any([this.#controller.signal, session.ssh.lost]);
     this.signal = signal;
+    this.#current = signal;
     this.aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
@@ -37,6 +46,8 @@ export class RunningScenario {
   }
 
   readonly signal: AbortSignal;
+  /** What calls of the scenario belong to now: its own signal, or that of what it deferred. */
+  #current: AbortSignal;
 
   abort(reason: Error): void {
     this.#controller.abort(reason);
@@ -65,7 +76,9 @@ export class RunningScenario {
     this.leaks = differences.map(toLeak);
   }
 
+  /** Afterwards all is undone that could be; what is deferred may use the host although the scenario is over. */
   async runDeferred(): Promise<void> {
+    this.#undoing = AbortSignal.any([AbortSignal.timeout(undoMs), this.session.ssh.lost]);
     for (const undo of this.#deferred.toReversed()) {
       try {
         await undo();
@@ -105,14 +118,13 @@ export class RunningScenario {
 
   /** A body that outlived its time must not start an engine under the next scenario. */
   #engine(): EngineControl {
-    const { engine } = this.session;
-    const { signal } = this;
-    return new Proxy(engine, {
+    const current = () => this.#current;
+    return new Proxy(this.session.engine, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) => {
-          signal.throwIfAborted();
+          current().throwIfAborted();
           return Reflect.apply(value, target, args);
         };
       },
@@ -121,13 +133,12 @@ export class RunningScenario {
 
   #host(): ScenarioHost {
     const { ssh, run } = this.session;
-    const { signal } = this;
-    const bound = (options: SshRunOptions = {}): SshRunOptions => ({
-      ...options,
-      signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal,
-    });
+    const bound = (options: SshRunOptions = {}): SshRunOptions => {
+      const signal = this.#undoing ?? this.signal;
+      return { ...options, signal: options.signal ? AbortSignal.any([options.signal, signal]) : signal };
+    };
     const begun = <T>(action: () => Promise<T>): Promise<T> => {
-      signal.throwIfAborted();
+      (this.#undoing ?? this.signal).throwIfAborted();
       return action();
     };
     return {
