@@ -32,6 +32,17 @@ it('what was put is there after opening again, what was deleted is not', async (
   expect(again.children('a').map(({ id }) => id)).toEqual(['b']);
 });
 
+it('the intent to remove lasts', async () => {
+  const path = await folder();
+  const records = await LayerRecords.open(path);
+  await records.put(layer('a', 1));
+  await records.markRemoving(layer('a', 1));
+  const again = await LayerRecords.open(path);
+  expect(again.all()).toEqual([{ ...layer('a', 1), state: 'removing' }]);
+  await again.delete('a');
+  expect(await readdir(path)).toEqual([]);
+});
+
 it.each([
   ['empty', ''],
   ['cut', '{"version":1,"id":"x","sta'],

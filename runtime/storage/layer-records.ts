@@ -38,14 +38,15 @@ export class LayerRecords {
     for (const name of await readdir(folder)) {
       const path = join(folder, name);
       if (name.endsWith('.json.damaged')) damaged.push(name.slice(0, -'.json.damaged'.length));
-      if (!name.endsWith('.json')) continue;
+      const [, id, removing] = /^(.+)\.json(\.removing)?$/.exec(name) ?? [];
+      if (id === undefined) continue;
       const record = await readRecord(path);
-      if (record && `${record.id}.json` === name) {
-        records.push(record);
+      if (record?.id === id) {
+        records.push(removing ? { ...record, state: 'removing' } : record);
         continue;
       }
-      await rename(path, `${path}.damaged`);
-      damaged.push(name.slice(0, -'.json'.length));
+      await rename(path, join(folder, `${id}.json.damaged`));
+      damaged.push(id);
     }
     return new LayerRecords(folder, records, damaged);
   }
@@ -78,15 +79,29 @@ export class LayerRecords {
     return [record, ...ancestors];
   }
 
-  /** Seen by the next call at once, on the disk when the promise is kept. */
+  /** Seen by the next call at once, on the disk when the promise is kept; as before when it is not. */
   async put(record: LayerRecord): Promise<void> {
+    const before = this.#records.get(record.id);
     this.#records.set(record.id, record);
-    await writeJsonAtomic(this.#path(record.id), record);
+    try {
+      await writeJsonAtomic(this.#path(record.id), record);
+    } catch (error) {
+      if (before) this.#records.set(record.id, before);
+      else this.#records.delete(record.id);
+      throw error;
+    }
+  }
+
+  /** The intent to remove, as a new name for the record: on a full disk there is room for that, and not for a new file. */
+  async markRemoving(record: LayerRecord): Promise<void> {
+    this.#records.set(record.id, { ...record, state: 'removing' });
+    await rename(this.#path(record.id), `${this.#path(record.id)}.removing`);
+    await syncFolder(this.#folder);
   }
 
   async delete(id: LayerId): Promise<void> {
-    await rm(this.#path(id), { force: true });
-    await rm(`${this.#path(id)}.damaged`, { force: true });
+    for (const ending of ['', '.removing', '.damaged'])
+      await rm(`${this.#path(id)}${ending}`, { force: true });
     await syncFolder(this.#folder);
     this.#records.delete(id);
     this.#damaged.delete(id);

@@ -294,7 +294,7 @@ export class RecordedDriver implements StorageDriver {
   }
 
   async #finishRemoval(layer: LayerRecord): Promise<void> {
-    if (layer.state === 'ready') await this.#records.put({ ...layer, state: 'removing' });
+    if (layer.state === 'ready') await this.#records.markRemoving(layer);
     await this.#backend.destroy(layer);
     await this.#records.delete(layer.id);
     await rm(this.#lockPath(layer.id), { force: true });

@@ -49,6 +49,25 @@ describe.skipIf(unless !== undefined)(unless ? `removal (skipped: ${unless})` : 
     expect(await readFile(join(path, 'precious/file'), 'utf8')).toBe('keep');
   });
 
+  it('of a layer works on a full disk', async () => {
+    const path = await folder();
+    await run('mount', ['-t', 'tmpfs', '-o', 'size=1M', 'small', path]);
+    onTestFinished(async () => void (await run('umount', ['--lazy', path])));
+    const driver = await openVfs({ home: join(path, 'data'), runDir: join(path, 'run'), options: new Map() });
+    await driver.create('c1', undefined);
+    await expect(
+      writeFile(join(path, 'data/layers/c1/fill'), Buffer.alloc(2 * 1024 ** 2)),
+    ).rejects.toMatchObject({
+      code: 'ENOSPC',
+    });
+    await expect(driver.create('c2', 'c1')).rejects.toThrow(/ENOSPC|No space left/);
+    expect(await driver.list()).toEqual(['c1']);
+    await driver.remove('c1');
+    await driver.create('c3', undefined);
+    await driver.remove('c3');
+    await driver.close();
+  });
+
   it("of a layer with the host's mount below it is refused, survives a restart, and is done afterwards", async () => {
     const path = await folder();
     const open = () => openVfs({ home: join(path, 'data'), runDir: join(path, 'run'), options: new Map() });
