@@ -26,7 +26,7 @@ import { startLocked } from './start.ts';
 export async function reconcileContainers(engine: Engine): Promise<void> {
   await mkdir(engine.runRoot, { recursive: true, mode: 0o711 });
   const stored = await engine.records.readAll();
-  for (const one of stored) adopt(engine, one);
+  for (const one of stored) await adopt(engine, one);
   const containers = engine.containers.list();
   const alive = containers.filter(({ state }) => mayHaveProcesses(engine, state));
   await removeStrays(engine, new Set(alive.map(({ id }) => id)));
@@ -45,7 +45,12 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
 }
 
 /** Puts a stored container into the table, a damaged one as `broken`. */
-function adopt(engine: Engine, stored: StoredContainer): void {
+async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
+  if ('unborn' in stored) {
+    await engine.records.remove(stored.id);
+    engine.log.info('container folder without a record removed', { id: stored.id });
+    return;
+  }
   if ('damage' in stored) {
     engine.log.error('container record is damaged', { id: stored.id, error: stored.damage });
     engine.containers.add(

@@ -44,6 +44,12 @@ test.each(['', '{"format": 1, "i', '[]', '{"format":2}'])(
   },
 );
 
+test('a folder without a record is neither a container nor damage', async () => {
+  await store.write(record);
+  await rm(join(store.folder(id), 'container.json'));
+  expect(await store.readAll()).toEqual([{ id, unborn: true }]);
+});
+
 test('what a killed writer left beside a record goes', async () => {
   await store.write(record);
   await writeFile(join(store.folder(id), '.container.json.0123456789ab.tmp'), '{');

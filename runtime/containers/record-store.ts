@@ -6,8 +6,10 @@ import type { ContainerRecord } from './record.ts';
 
 export type StoredContainer =
   | { readonly id: string; readonly record: ContainerRecord }
-  /** The folder is there and the record is not, or does not parse. */
-  | { readonly id: string; readonly damage: string };
+  /** The record is there and does not parse. */
+  | { readonly id: string; readonly damage: string }
+  /** A folder without a record: a crash came before the first write, or in the middle of the removal. */
+  | { readonly id: string; readonly unborn: true };
 
 /** The folders `<root>/<container id>/` with `container.json` and the log. */
 export class RecordStore {
@@ -45,7 +47,7 @@ export class RecordStore {
       // What a daemon left that was killed while it wrote.
       await removeTemporaries(this.folder(id));
       const value = await readJson(join(this.folder(id), fileName));
-      if (value === undefined) return { id, damage: `it has no ${fileName}` };
+      if (value === undefined) return { id, unborn: true };
       return isRecord(value, id)
         ? { id, record: value }
         : { id, damage: `its ${fileName} is not a container record of format 1` };

@@ -107,11 +107,22 @@ function afterFailure(last: Run | undefined, error: unknown): ContainerState {
 function toStartError(container: Container, error: unknown): unknown {
   const launchError = findLaunchError(error);
   if (!launchError) return error;
-  return new HullError(`Cannot start container ${container.name}: ${errorText(error)}`, {
+  const words = clientWords[launchError.code];
+  const hint = launchError.exitCode === 128 || words === undefined ? '' : ` (${words})`;
+  return new HullError(`Cannot start container ${container.name}: ${errorText(error)}${hint}`, {
     kind: launchError.exitCode === 128 ? 'internal' : 'invalid',
     cause: error,
   });
 }
+
+/** strerror(3)'s words: by these the docker client tells its exit codes 126 and 127. */
+const clientWords: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  ENOTDIR: 'no such file or directory',
+  EACCES: 'permission denied',
+  EISDIR: 'is a directory',
+  ENOEXEC: 'exec format error',
+};
 
 function findLaunchError(error: unknown): LaunchError | undefined {
   if (error instanceof LaunchError) return error;
