@@ -10,9 +10,6 @@ import type { FoundLeak, ScenarioContext, ScenarioHost } from './scenario-contex
 /** For all of what a scenario has deferred. */
 const undoMs = 30_000;
 
-/** For all that a scenario deferred, together. */
-const deferredMs = 30_000;
-
 /** One run of one scenario: what it did, how it failed, what it must undo. */
 export class RunningScenario {
   readonly session: CellSession;
@@ -79,6 +76,7 @@ export class RunningScenario {
   /** Afterwards all is undone that could be; what is deferred may use the host although the scenario is over. */
   async runDeferred(): Promise<void> {
     this.#undoing = AbortSignal.any([AbortSignal.timeout(undoMs), this.session.ssh.lost]);
+    this.session.client.use(this.#undoing);
     for (const undo of this.#deferred.toReversed()) {
       try {
         await undo();
