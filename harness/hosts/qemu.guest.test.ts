@@ -55,7 +55,7 @@ describe.each([
       expect((await host.ssh.ok(['uname', '-r'])).trim()).toBe(host.facts.kernel);
       expect(Math.abs(Number(await host.ssh.ok(['date', '+%s'])) - Date.now() / 1000)).toBeLessThan(5);
       expect(await host.ssh.ok(['/opt/seatrial/bin/node', '-p', '6*7'])).toBe('42\n');
-      expect(await host.ssh.ok(['systemctl', 'list-units', '--failed', '--quiet'])).toBe('');
+      expect(await host.ssh.ok(['systemctl', 'list-units', '--failed', '--no-legend'])).toBe('');
       for (const module of ['overlay', 'loop', 'dm-thin-pool', 'xfs', 'nf_tables', 'veth']) {
         await host.ssh.ok(['modprobe', module]);
       }
@@ -132,7 +132,7 @@ describe('a broken machine', { timeout: 240_000 }, () => {
 
   it('that never answers fails at the boot deadline', async () => {
     const impatient = createQemuProvider({ bootMs: 5000 });
-    const definition = { ...debian13, kernelArgs: ['rdinit=/bin/sh'] };
+    const definition = { ...debian13, kernelArgs: ['rdinit=/bin/sleep', '--', '9999'] };
     const failure: HostBroken = await impatient.prepare(definition, context).catch((error) => error);
     expect(failure).toMatchObject({ what: 'boot', message: expect.stringContaining('within 5 s') });
     expect(failure.consoleTail).toContain('Linux version');

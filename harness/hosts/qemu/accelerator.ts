@@ -22,6 +22,12 @@ export function acceleratorArguments(name: Accelerator['name']): readonly string
   return name === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
 }
 
+/** Where QEMU itself failed before the guest said a word, the answer holds until this machine boots again. */
+interface Answer {
+  readonly accelerator: Accelerator;
+  readonly bootId?: string;
+}
+
 const probeMs = 20_000;
 const said = 'seatrial-user-space';
 
@@ -45,14 +51,15 @@ export async function chooseAccelerator(
   }
   const key = cacheKey([release(), await cpuModel(), qemuVersion, image.key]);
   const path = join(context.cacheDir, 'accelerators', `${key}.json`);
-  const known = await readCached<Accelerator>(path);
-  if (known) return known;
+  const bootId = await bootIdentity();
+  const known = await readCached<Answer>(path);
+  if (known && (known.bootId ?? bootId) === bootId) return known.accelerator;
   context.progress('trying whether KVM boots this kernel');
   const { boots, reason } = await tryKvm(image, context);
   context.signal.throwIfAborted();
   const answer: Accelerator = boots ? { name: 'kvm' } : { name: 'tcg', ...(reason ? { reason } : {}) };
-  // That QEMU did not get as far as trying says nothing about the next time.
-  if (boots !== undefined) await writeCached(path, answer);
+  const kept: Answer = { accelerator: answer, ...(boots === undefined ? { bootId } : {}) };
+  await writeCached(path, kept);
   return answer;
 }
 
@@ -106,4 +113,8 @@ export async function cpuModel(): Promise<string> {
   return ['model name', 'stepping', 'microcode', 'flags']
     .map((name) => new RegExp(`^${name}\\s*: (.*)$`, 'm').exec(info)?.[1] ?? '')
     .join('/');
+}
+
+async function bootIdentity(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
 }
