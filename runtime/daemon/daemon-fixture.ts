@@ -127,7 +127,10 @@ export class TestDaemon implements AsyncDisposable {
       { Cmd: ['/bin/sh'], Env: ['FROM_IMAGE=yes'] },
     );
     const stream = await this.docker.loadImage(Readable.from([await dockerArchive(image, testImage)]));
-    for await (const _ of stream);
+    let lines = '';
+    for await (const chunk of stream) lines += chunk;
+    if (!lines.includes(`Loaded image: ${testImage}`))
+      throw new Error(`Cannot load the test image: ${lines}`);
   }
 
   /** Everything on the host that carries the mark of this daemon's containers: each as a sentence. */

@@ -19,6 +19,7 @@ export function toHttpFailure(error: unknown): HttpFailure {
 const statusByKind: Readonly<Record<ErrorKind, number>> = {
   'not-modified': 304,
   invalid: 400,
+  unauthorized: 401,
   'not-found': 404,
   conflict: 409,
   busy: 409,
