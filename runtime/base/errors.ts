@@ -11,6 +11,7 @@ export type ErrorKind =
   | 'not-modified'
   | 'exhausted'
   | 'unavailable'
+  | 'unauthorized'
   | 'internal';
 
 export interface HullErrorOptions {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
@@ -71,6 +71,11 @@ export class Blobs {
     return data.toString('utf8');
   }
 
+  /** The blob under a second name in a spool, so that no removal takes it from who reads it; undefined where it is absent. */
+  async hold(digest: Digest, spool: Spool): Promise<SpooledBlob | undefined> {
+    return await ifExists(spool.link(this.path(digest), digest));
+  }
+
   /** All image manifests among the blobs: what an index can be made of again. */
   async manifests(): Promise<readonly Descriptor[]> {
     const found: Descriptor[] = [];
@@ -79,8 +84,8 @@ export class Blobs {
       const { size } = await stat(join(this.#blobs, name));
       if (!digestPattern.test(digest) || size > largestManifest) continue;
       try {
-        parseManifest(await this.readText(digest), digest);
-        found.push({ mediaType: mediaTypes.manifest, digest, size });
+        const { mediaType = mediaTypes.manifest } = parseManifest(await this.readText(digest), digest);
+        found.push({ mediaType, digest, size });
       } catch (error) {
         if (!(error instanceof HullError)) throw error;
       }
@@ -136,6 +141,13 @@ export class Spool implements AsyncDisposable {
     }
     undo.commit();
     return { path, ...hash.finish() };
+  }
+
+  /** Takes a whole file in by a further name; its content is that of the digest. Its own name may go. */
+  async link(from: string, digest: Digest): Promise<SpooledBlob> {
+    const path = join(this.#folder, String(this.#count++));
+    await link(from, path);
+    return { path, digest, size: (await stat(path)).size };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -11,13 +11,16 @@ import type { ImageConfig } from './image-store.ts';
 export interface CatalogueEntry {
   /** Of the config. */
   readonly id: Digest;
-  readonly manifest: { readonly digest: Digest; readonly size: number };
+  readonly manifest: { readonly digest: Digest; readonly size: number; readonly mediaType: string };
   readonly config: ImageConfig;
   readonly layerBlobs: readonly Digest[];
   readonly references: readonly string[];
+  /** `repository@sha256:…`: the manifest's, or an index's that led to it, in registries. */
+  readonly repoDigests: readonly string[];
 }
 
 const nameKey = 'org.opencontainers.image.ref.name';
+const repoDigestsKey = 'hull.image.repo-digests';
 
 /** index.json of the layout: which images there are, and their names. Written as a whole, always last. */
 export class Catalogue {
@@ -47,7 +50,8 @@ export class Catalogue {
       try {
         const entry = await this.#load(descriptor);
         const references = [...(entries.get(entry.id)?.references ?? []), ...(name ? [name] : [])];
-        entries.set(entry.id, { ...entry, references });
+        const repoDigests = descriptor.annotations?.[repoDigestsKey]?.split(' ') ?? [];
+        entries.set(entry.id, { ...entry, references, repoDigests });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         dropped = true;
@@ -61,11 +65,7 @@ export class Catalogue {
 
   /** Afterwards these are the images, on the disk and for readers. */
   async write(entries: ReadonlyMap<Digest, CatalogueEntry>): Promise<void> {
-    const manifests = [...entries.values()].flatMap(({ manifest, references }) => {
-      const descriptor = { mediaType: mediaTypes.manifest, ...manifest };
-      if (references.length === 0) return [descriptor];
-      return references.map((name) => ({ ...descriptor, annotations: { [nameKey]: name } }));
-    });
+    const manifests = [...entries.values()].flatMap(descriptorsOf);
     await writeJsonAtomic(join(this.#root, 'index.json'), {
       schemaVersion: 2,
       mediaType: mediaTypes.index,
@@ -98,14 +98,25 @@ export class Catalogue {
     }
   }
 
-  async #load({ digest, size }: Descriptor): Promise<Omit<CatalogueEntry, 'references'>> {
+  async #load({
+    mediaType,
+    digest,
+    size,
+  }: Descriptor): Promise<Omit<CatalogueEntry, 'references' | 'repoDigests'>> {
     const manifest = parseManifest(await this.#blobs.readText(digest), `image manifest ${digest}`);
     const id = manifest.config.digest;
     return {
       id,
-      manifest: { digest, size },
+      manifest: { mediaType, digest, size },
       config: parseConfig(await this.#blobs.readText(id), `image config ${id}`),
       layerBlobs: manifest.layers.map((layer) => layer.digest),
     };
   }
+}
+
+/** One for each name, as layouts have it, or one without a name. */
+function descriptorsOf({ manifest, references, repoDigests }: CatalogueEntry): readonly object[] {
+  const digests = repoDigests.length > 0 ? { [repoDigestsKey]: repoDigests.join(' ') } : undefined;
+  if (references.length === 0) return [{ ...manifest, ...(digests && { annotations: digests }) }];
+  return references.map((name) => ({ ...manifest, annotations: { [nameKey]: name, ...digests } }));
 }

@@ -7,7 +7,9 @@ const digest = z.string().regex(digestPattern, 'wanted "sha256:" and 64 hex digi
 
 export const mediaTypes = {
   manifest: 'application/vnd.oci.image.manifest.v1+json',
+  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   index: 'application/vnd.oci.image.index.v1+json',
+  dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
   config: 'application/vnd.oci.image.config.v1+json',
   layer: 'application/vnd.oci.image.layer.v1.tar',
   layerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
@@ -20,13 +22,16 @@ const descriptorSchema = z.looseObject({
   digest,
   size: z.int().nonnegative(),
   annotations: z.record(z.string(), z.string()).optional(),
-  platform: z.looseObject({ architecture: z.string(), os: z.string() }).optional(),
+  platform: z
+    .looseObject({ architecture: z.string(), os: z.string(), variant: z.string().optional() })
+    .optional(),
 });
 export type Descriptor = z.infer<typeof descriptorSchema>;
 
 /** image-spec manifest.md; Docker's schema 2 has the same fields. */
 const manifestSchema = z.looseObject({
   schemaVersion: z.literal(2),
+  mediaType: z.string().optional(),
   config: descriptorSchema,
   layers: z.array(descriptorSchema),
 });
@@ -52,6 +57,7 @@ export type DockerManifest = z.infer<typeof dockerManifestSchema>;
 const words = z.array(z.string()).nullish();
 const configSchema = z.looseObject({
   architecture: z.string().default(''),
+  variant: z.string().nullish(),
   os: z.string().default('linux'),
   created: z.string().nullish(),
   config: z
@@ -79,12 +85,13 @@ export const parseDockerManifest = (text: string, from: string): DockerManifest 
 /** An image's config, without the nulls. Kind `invalid` names the field. */
 export function parseConfig(text: string, from: string): ImageConfig {
   const found = parse(configSchema, text, from);
-  const { created, config, history } = found;
+  const { created, config, history, variant } = found;
   const { User, Env, Entrypoint, Cmd, WorkingDir, StopSignal, Labels, ExposedPorts, Volumes, ...other } =
     config ?? {};
   return {
     architecture: found.architecture,
     os: found.os,
+    ...(variant && { variant }),
     ...(created && { created }),
     ...(config && {
       config: {

@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { CatalogueEntry } from './catalogue.ts';
+import { mediaTypes } from './documents.ts';
 import { findImage } from './find-image.ts';
 import { planRemoval } from './plan-removal.ts';
 
 const image = (start: string, ...references: string[]): CatalogueEntry => ({
   id: `sha256:${start.padEnd(64, '0')}`,
-  manifest: { digest: `sha256:${start.padEnd(64, 'f')}`, size: 1 },
+  manifest: { mediaType: mediaTypes.manifest, digest: `sha256:${start.padEnd(64, 'f')}`, size: 1 },
   config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
   layerBlobs: [],
   references,
+  repoDigests: [],
 });
 
 const first = image('abc1', 'busybox:latest', 'busybox:1.36');
@@ -65,5 +67,31 @@ describe('planRemoval', () => {
   test('an image of several names is refused by id, or goes with all of them by force', () => {
     expect(() => plan('abc')).toThrow(expect.objectContaining({ kind: 'conflict' }));
     expect(plan('abc', [], true)).toEqual({ untagged: ['busybox:latest', 'busybox:1.36'], keep: false });
+  });
+
+  describe('digests of registries', () => {
+    const digest = `host/name@sha256:${'d'.repeat(64)}`;
+    const other = `other/name@sha256:${'e'.repeat(64)}`;
+    const pulled = { ...image('7', 'host/name:a', 'host/name:b'), repoDigests: [digest] };
+    const of = (entry: CatalogueEntry, text: string) => planRemoval(findImage([entry], text), [], false);
+
+    test('go with the last tag of their repository, and not before', () => {
+      expect(of(pulled, 'host/name:a')).toEqual({ untagged: ['host/name:a'], keep: true });
+      const last = { ...pulled, references: ['host/name:a'] };
+      expect(of(last, 'host/name:a')).toEqual({ untagged: ['host/name:a', digest], keep: false });
+      const elsewhere = { ...last, repoDigests: [digest, other] };
+      expect(of(elsewhere, 'host/name:a')).toEqual({ untagged: ['host/name:a', digest], keep: true });
+    });
+
+    test('are names: one alone can be removed, and the image goes with the last', () => {
+      expect(of(pulled, digest)).toEqual({ untagged: [digest], keep: true });
+      expect(of({ ...pulled, references: [] }, digest)).toEqual({ untagged: [digest], keep: false });
+    });
+
+    test('of one repository do not hinder a removal by id; of several they do', () => {
+      const last = { ...pulled, references: ['host/name:a'] };
+      expect(of(last, pulled.id)).toEqual({ untagged: ['host/name:a', digest], keep: false });
+      expect(() => of({ ...last, repoDigests: [digest, other] }, pulled.id)).toThrow(/wanted at most one/);
+    });
   });
 });

@@ -4,7 +4,7 @@ import { formatReference, parseReference } from './reference.ts';
 
 export interface FoundImage {
   readonly entry: CatalogueEntry;
-  /** The name it was found by; undefined when by id. */
+  /** The name it was found by, one of the entry's `references` or `repoDigests`; undefined when by id. */
   readonly reference?: string;
 }
 
@@ -45,7 +45,10 @@ function byName(images: readonly CatalogueEntry[], text: string, mayBeId: boolea
   const reference = formatReference(wanted);
   for (const entry of images) {
     if (digest === undefined && entry.references.includes(reference)) return { entry, reference };
-    if (digest === undefined || (digest !== entry.manifest.digest && digest !== entry.id)) continue;
+    if (digest === undefined) continue;
+    const repoDigest = `${repository}@${digest}`;
+    if (entry.repoDigests.includes(repoDigest)) return { entry, reference: repoDigest };
+    if (digest !== entry.manifest.digest && digest !== entry.id) continue;
     const name = entry.references.find((each) => parseReference(each).repository === repository);
     if (name) return { entry, reference: name };
   }

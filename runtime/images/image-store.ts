@@ -34,6 +34,8 @@ export interface Image {
   /** `sha256:…` of the config. */
   readonly id: string;
   readonly tags: readonly string[];
+  /** `repository@sha256:…`: what registries call it. */
+  readonly repoDigests: readonly string[];
   readonly config: ImageConfig;
   readonly size: number;
   readonly createdAt: string;
@@ -45,6 +47,7 @@ export interface Image {
 export interface ImageConfig {
   readonly architecture: string;
   readonly os: string;
+  readonly variant?: string;
   readonly created?: string;
   readonly config?: {
     readonly User?: string;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HullError, joinErrors } from '../base/errors.ts';
-import type { Blobs, SpooledBlob } from './blobs.ts';
+import type { Blobs, Spool, SpooledBlob } from './blobs.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import { compressionOf, decompress } from './decompress.ts';
 import { chainIds, type Digest } from './digest.ts';
@@ -18,18 +18,22 @@ import { type Layers, layerIdOf } from './layers.ts';
 import { planRemoval } from './plan-removal.ts';
 import { type ArchivedImage, architecture, readArchive } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
+import type { ImageDepot, StoredImage, UnpackListener } from './registry/depot.ts';
+import type { Partials } from './registry/partials.ts';
 import type { Reserve } from './reserve.ts';
 
 /** Puts together blobs, unpacked layers and the catalogue; every change runs alone, and writes the catalogue last. */
-export class LayoutImageStore implements ImageStore {
+export class LayoutImageStore implements ImageStore, ImageDepot {
   readonly #blobs: Blobs;
   readonly #layers: Layers;
   readonly #catalogue: Catalogue;
   readonly #reserve: Reserve;
+  readonly #partials: Partials;
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue, reserve: Reserve) {
+  constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue, reserve: Reserve, partials: Partials) {
     this.#reserve = reserve;
+    this.#partials = partials;
     this.#blobs = blobs;
     this.#layers = layers;
     this.#catalogue = catalogue;
@@ -76,6 +80,31 @@ export class LayoutImageStore implements ImageStore {
     return configBlob.digest;
   }
 
+  async openSpool(): Promise<Spool> {
+    return this.#blobs.openSpool();
+  }
+
+  async hold(digest: Digest, spool: Spool): Promise<SpooledBlob | undefined> {
+    return this.#blobs.hold(digest, spool);
+  }
+
+  async adopt(
+    image: ArchivedImage,
+    repoDigests: readonly string[],
+    listener?: UnpackListener,
+  ): Promise<void> {
+    await this.#alone(() => this.#keep(image, image.references, repoDigests, listener));
+  }
+
+  async stored(nameOrId: string): Promise<StoredImage> {
+    const { entry } = findImage(this.#catalogue.entries.values(), nameOrId);
+    return { ...entry, manifestText: await this.#blobs.readText(entry.manifest.digest) };
+  }
+
+  entries(): readonly CatalogueEntry[] {
+    return [...this.#catalogue.entries.values()];
+  }
+
   async list(): Promise<readonly Image[]> {
     return Promise.all([...this.#catalogue.entries.values()].map((entry) => this.#image(entry)));
   }
@@ -101,8 +130,7 @@ export class LayoutImageStore implements ImageStore {
       const users = options.usedBy.get(found.entry.id) ?? [];
       const { untagged, keep } = planRemoval(found, users, options.force);
       const entries = new Map(this.#catalogue.entries);
-      const references = found.entry.references.filter((name) => !untagged.includes(name));
-      if (keep) entries.set(found.entry.id, { ...found.entry, references });
+      if (keep) entries.set(found.entry.id, without(found.entry, untagged));
       else entries.delete(found.entry.id);
       await this.#reserve.spend(() => this.#catalogue.write(entries));
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
@@ -117,6 +145,7 @@ export class LayoutImageStore implements ImageStore {
   async reconcile(): Promise<readonly string[]> {
     return this.#alone(async () => {
       const spooled = (await this.#blobs.sweepSpool()).map((name) => `removed unfinished load ${name}`);
+      const partial = (await this.#partials.sweep()).map((name) => `removed stale download ${name}`);
       const dropped = await this.#catalogue.read();
       const halves = await this.#layers.reconcile();
       const restored = await this.#restoreLayers();
@@ -126,16 +155,24 @@ export class LayoutImageStore implements ImageStore {
         ...kept.map(({ message }) => `kept an unused layer: ${message}`),
       ];
       const blobs = (await this.#sweepBlobs()).map((name) => `removed unused blob ${name}`);
-      return [...spooled, ...dropped, ...halves, ...restored, ...unused, ...blobs];
+      return [...spooled, ...partial, ...dropped, ...halves, ...restored, ...unused, ...blobs];
     });
   }
 
-  async #keep(image: ArchivedImage, references: readonly string[]): Promise<void> {
+  async #keep(
+    image: ArchivedImage,
+    references: readonly string[],
+    repoDigests: readonly string[] = [],
+    listener?: UnpackListener,
+  ): Promise<void> {
     try {
       for (const blob of [image.configBlob, ...image.layers]) await this.#blobs.keep(blob);
       const entry = await this.#describe(image);
-      await this.#unpack(entry);
-      await this.#catalogue.write(withNames(this.#catalogue.entries, entry, references));
+      await this.#unpack(entry, listener);
+      // What a registry gave is kept as it is, though the same image is loaded again in another form.
+      const known = this.#catalogue.entries.get(entry.id);
+      const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
+      await this.#catalogue.write(withNames(this.#catalogue.entries, kept, references, repoDigests));
     } catch (error) {
       // Nothing names what this load has brought: it goes again.
       try {
@@ -148,18 +185,22 @@ export class LayoutImageStore implements ImageStore {
     }
   }
 
-  async #describe({ config, configBlob, layers }: ArchivedImage): Promise<CatalogueEntry> {
-    const descriptors = await Promise.all(layers.map((layer) => this.#describeLayer(layer)));
-    const manifest = await this.#blobs.put(
-      JSON.stringify({
-        schemaVersion: 2,
-        mediaType: mediaTypes.manifest,
-        config: { mediaType: mediaTypes.config, digest: configBlob.digest, size: configBlob.size },
-        layers: descriptors,
-      }),
-    );
+  async #describe(image: ArchivedImage): Promise<CatalogueEntry> {
+    const { config, configBlob, layers } = image;
+    const { text, mediaType } = image.manifest ?? (await this.#makeManifest(image));
+    const manifest = { mediaType, ...(await this.#blobs.put(text)) };
     const layerBlobs = layers.map(({ digest }) => digest);
-    return { id: configBlob.digest, manifest, config, layerBlobs, references: [] };
+    return { id: configBlob.digest, manifest, config, layerBlobs, references: [], repoDigests: [] };
+  }
+
+  async #makeManifest({
+    configBlob,
+    layers,
+  }: ArchivedImage): Promise<{ readonly text: string; readonly mediaType: string }> {
+    const descriptors = await Promise.all(layers.map((layer) => this.#describeLayer(layer)));
+    const mediaType = mediaTypes.manifest;
+    const config = { mediaType: mediaTypes.config, digest: configBlob.digest, size: configBlob.size };
+    return { text: JSON.stringify({ schemaVersion: 2, mediaType, config, layers: descriptors }), mediaType };
   }
 
   async #describeLayer({ digest, size }: SpooledBlob): Promise<object> {
@@ -170,7 +211,7 @@ export class LayoutImageStore implements ImageStore {
     return { mediaType: mediaTypes.layer, digest, size };
   }
 
-  async #unpack({ config, layerBlobs }: CatalogueEntry): Promise<void> {
+  async #unpack({ config, layerBlobs }: CatalogueEntry, listener?: UnpackListener): Promise<void> {
     const diffIds = config.rootfs.diff_ids;
     const chain = chainIds(diffIds);
     for (const [index, chainId] of chain.entries()) {
@@ -187,8 +228,9 @@ export class LayoutImageStore implements ImageStore {
         chainId,
         diffId,
         parent: chain[index - 1],
-        blob: () => this.#blobs.stream(blob),
+        blob: () => heard(this.#blobs.stream(blob), (bytes) => listener?.({ blob, bytes, done: false })),
       });
+      listener?.({ blob, bytes: 0, done: true });
     }
   }
 
@@ -236,13 +278,14 @@ export class LayoutImageStore implements ImageStore {
     );
   }
 
-  async #image({ id, config, references }: CatalogueEntry): Promise<Image> {
+  async #image({ id, config, references, repoDigests }: CatalogueEntry): Promise<Image> {
     const chain = chainIds(config.rootfs.diff_ids);
     const sizes = await Promise.all(chain.map((chainId) => this.#layers.sizeOf(chainId)));
     const top = chain.at(-1);
     return {
       id,
       tags: references,
+      repoDigests,
       config,
       size: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
       createdAt: config.created ?? '0001-01-01T00:00:00Z',
@@ -263,15 +306,36 @@ function withNames(
   entries: ReadonlyMap<Digest, CatalogueEntry>,
   entry: CatalogueEntry,
   names: readonly string[],
+  digests: readonly string[] = [],
 ): ReadonlyMap<Digest, CatalogueEntry> {
-  const next = new Map(
-    [...entries].map(([id, other]) => [
-      id,
-      { ...other, references: other.references.filter((name) => !names.includes(name)) },
-    ]),
-  );
-  const references = [...(next.get(entry.id)?.references ?? []), ...names];
-  return next.set(entry.id, { ...entry, references: [...new Set(references)] });
+  const next = new Map([...entries].map(([id, other]) => [id, without(other, [...names, ...digests])]));
+  const before = next.get(entry.id);
+  const references = [...(before?.references ?? []), ...names];
+  const repoDigests = [...(before?.repoDigests ?? []), ...digests];
+  return next.set(entry.id, {
+    ...entry,
+    references: [...new Set(references)],
+    repoDigests: [...new Set(repoDigests)],
+  });
+}
+
+function without(entry: CatalogueEntry, names: readonly string[]): CatalogueEntry {
+  const stays = (name: string) => !names.includes(name);
+  return {
+    ...entry,
+    references: entry.references.filter(stays),
+    repoDigests: entry.repoDigests.filter(stays),
+  };
+}
+
+async function* heard(
+  source: AsyncIterable<Uint8Array>,
+  hear: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    hear(chunk.byteLength);
+    yield chunk;
+  }
 }
 
 function stillHeld(id: Digest, reason: HullError): HullError {

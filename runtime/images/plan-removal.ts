@@ -1,5 +1,7 @@
 import { HullError } from '../base/errors.ts';
+import type { CatalogueEntry } from './catalogue.ts';
 import type { FoundImage } from './find-image.ts';
+import { parseReference } from './reference.ts';
 
 /** What a removal does, decided before anything is changed. */
 export interface RemovalPlan {
@@ -10,8 +12,8 @@ export interface RemovalPlan {
 }
 
 /**
- * As Docker: a name is taken from an image that has others; with the last one, or by id, the image goes. What a container is made
- * from never goes: refused, or with `force` only its names.
+ * As Docker: a name is taken from an image that has others; with the last one, or by id, the image goes. A registry's digests are names
+ * too, but go with the last tag of their repository. What a container is made from never goes: refused, or with `force` only its names.
  * @throws HullError `conflict` naming the containers or the names.
  */
 export function planRemoval(
@@ -19,7 +21,11 @@ export function planRemoval(
   usedBy: readonly string[],
   force: boolean,
 ): RemovalPlan {
-  if (reference !== undefined && entry.references.length > 1) return { untagged: [reference], keep: true };
+  const names = [...entry.references, ...entry.repoDigests];
+  if (reference !== undefined) {
+    const untagged = goingWith(reference, entry);
+    if (untagged.length < names.length) return { untagged, keep: true };
+  }
   const what = `Cannot remove image ${reference ?? entry.id}`;
   if (!force && usedBy.length > 0) {
     throw new HullError(
@@ -30,11 +36,28 @@ export function planRemoval(
       },
     );
   }
-  if (!force && entry.references.length > 1) {
-    throw new HullError(`${what}: found the names ${entry.references.join(', ')}, wanted at most one`, {
+  if (!force && reference === undefined && names.length > 1 && !haveOneRepository(entry)) {
+    throw new HullError(`${what}: found the names ${names.join(', ')}, wanted at most one`, {
       kind: 'conflict',
       hint: 'Remove it by name, or use force.',
     });
   }
-  return { untagged: entry.references, keep: usedBy.length > 0 };
+  return { untagged: names, keep: usedBy.length > 0 };
 }
+
+/** The name itself, and the digests of its repository where it is the last tag there. */
+function goingWith(reference: string, { references, repoDigests }: CatalogueEntry): readonly string[] {
+  if (!references.includes(reference)) return [reference];
+  const repository = repositoryOf(reference);
+  const others = references.filter((name) => name !== reference && repositoryOf(name) === repository);
+  if (others.length > 0) return [reference];
+  return [reference, ...repoDigests.filter((name) => repositoryOf(name) === repository)];
+}
+
+/** At most one tag, and digests of its repository alone. */
+function haveOneRepository({ references, repoDigests }: CatalogueEntry): boolean {
+  const repositories = new Set([...references, ...repoDigests].map(repositoryOf));
+  return references.length <= 1 && repositories.size <= 1;
+}
+
+const repositoryOf = (name: string): string => parseReference(name).repository;

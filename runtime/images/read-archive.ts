@@ -22,6 +22,8 @@ export interface ArchivedImage {
   readonly references: readonly string[];
   readonly config: ImageConfig;
   readonly configBlob: SpooledBlob;
+  /** As a registry has it, to be kept as it is; without one it is made. */
+  readonly manifest?: { readonly text: string; readonly mediaType: string };
   /** One for each diff id of the config, the lowest first. */
   readonly layers: readonly SpooledBlob[];
 }
