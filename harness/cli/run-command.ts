@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { execa } from 'execa';
 import type { Results } from '../../reports/schema.ts';
@@ -20,6 +20,7 @@ interface RunFlags {
   readonly list?: true;
   readonly retries: number;
   readonly repeat: number;
+  readonly report: string;
 }
 
 /** `seatrial run`: boots the hosts, runs the plan, writes the report. */
@@ -33,6 +34,7 @@ export function runCommand(): Command {
       wholeNumber(0),
       0,
     )
+    .option('--report <folder>', 'where the report goes', join(projectDir, 'reports/latest'))
     .option('--repeat <n>', 'run every scenario this often', wholeNumber(1), 1);
   return withSelection(command).action(
     async (patterns: string[], flags: RunFlags & Parameters<typeof selectionOf>[1]) => {
@@ -47,12 +49,15 @@ export function runCommand(): Command {
 }
 
 /** Answers the exit status: 0 green, 1 red, 130 or 143 interrupted. */
-async function run({ hosts, jobs, scenarios }: Planned, { retries, repeat }: RunFlags): Promise<number> {
+async function run(
+  { hosts, jobs, scenarios }: Planned,
+  { retries, repeat, report }: RunFlags,
+): Promise<number> {
   const startedAt = new Date();
   const started = performance.now();
   const runId = `${startedAt.toISOString().replaceAll(/\D/g, '').slice(2, 14)}-${randomBytes(2).toString('hex')}`;
-  const reportDir = join(projectDir, 'reports/latest');
-  await rm(reportDir, { recursive: true, force: true });
+  const reportDir = resolve(report);
+  await clearReport(reportDir);
 
   using interrupted = interruptSignal();
   using terminal = new TerminalReport({ stream: process.stdout });
@@ -120,6 +125,13 @@ async function run({ hosts, jobs, scenarios }: Planned, { retries, repeat }: Run
 
 function jobId({ cell, area, scenario }: Job) {
   return { host: cell.host, engine: cell.engine, driver: cell.driver.name, area, scenario };
+}
+
+/** Only what a run writes: the folder may be anyone's. */
+async function clearReport(folder: string): Promise<void> {
+  for (const name of ['results.json', 'junit.xml', 'summary.md', 'index.html', 'evidence']) {
+    await rm(join(folder, name), { recursive: true, force: true });
+  }
 }
 
 async function headCommit(): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { DockerEngine } from './docker-engine.ts';
 import type { Engine } from './engine.ts';
 import { HullEngine } from './hull-engine.ts';
 
@@ -6,7 +7,9 @@ export function createEngine(name: string, projectDir: string, cacheDir: string)
   switch (name) {
     case 'hull':
       return new HullEngine(projectDir, cacheDir);
+    case 'docker':
+      return new DockerEngine();
     default:
-      throw new Error(`Cannot use engine ${JSON.stringify(name)}: wanted hull`);
+      throw new Error(`Cannot use engine ${JSON.stringify(name)}: wanted hull or docker`);
   }
 }
