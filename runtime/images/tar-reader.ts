@@ -67,7 +67,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     }
     const header = mergeHeader(
       raw,
-      typeOf(raw, offset),
+      typeOf(raw, pax.get('path')?.toString('latin1') ?? gnu.name ?? raw.name, offset),
       defaults.size > 0 ? new Map([...defaults, ...pax]) : pax,
       gnu,
       offset,
@@ -132,11 +132,11 @@ async function expectZeros(queue: ByteQueue): Promise<void> {
   }
 }
 
-function typeOf(raw: RawHeader, offset: number): TarType {
+function typeOf(raw: RawHeader, name: string, offset: number): TarType {
   const type = types[raw.flag];
   if (type === undefined) throw unsupported(raw, `type ${JSON.stringify(raw.flag)}`, offset);
-  // Before POSIX a folder was a file whose name ends so.
-  return type === 'file' && raw.name.endsWith('/') ? 'directory' : type;
+  // Before POSIX a folder was a file whose name ends so; the whole name, not what of it fits into the block.
+  return type === 'file' && name.endsWith('/') ? 'directory' : type;
 }
 
 function unsupported({ name }: RawHeader, what: string, offset: number): HullError {

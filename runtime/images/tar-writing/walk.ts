@@ -1,0 +1,126 @@
+import type { BigIntStats } from 'node:fs';
+import { setImmediate as breathe } from 'node:timers/promises';
+import type { ByteString } from '../tar-header.ts';
+import { isLeftOut, type TreeEntry } from './tree-entry.ts';
+import { byBytes, TreeFolder } from './tree-folder.ts';
+
+/** As `docker diff` names them: added, changed, deleted. */
+export type Change =
+  | { readonly kind: 'A' | 'C'; readonly entry: TreeEntry }
+  | { readonly kind: 'D'; readonly folder: ByteString; readonly name: ByteString };
+
+/** Every file of a tree but the root, folders before what is in them, names of a folder in the order of their bytes. */
+export async function* walkTree(root: string): AsyncGenerator<TreeEntry, void, undefined> {
+  using folder = TreeFolder.root(root);
+  yield* filesOf(folder, '', pacer());
+}
+
+/**
+ * How one tree differs from another that it was made from, in the order of `walkTree`. A folder is changed where its own owner, mode or
+ * attributes differ, or something in it is added, changed or deleted; its time alone says nothing. The root is named
+ * only where it differs itself. What took the place of a folder hides all that was in it, which is not named again.
+ */
+export async function* walkChanges(
+  root: string,
+  parent: string | undefined,
+): AsyncGenerator<Change, void, undefined> {
+  using layer = TreeFolder.root(root);
+  using below = parent === undefined ? undefined : TreeFolder.root(parent);
+  const stat = layer.stat('');
+  if (!stat) return;
+  const top: TreeEntry = { path: '', folder: layer, name: '', stat };
+  if (isRootChanged(top, below)) yield { kind: 'C', entry: top };
+  yield* changesIn(layer, below, '', [], pacer());
+}
+
+async function* filesOf(
+  folder: TreeFolder,
+  path: ByteString,
+  pace: () => Promise<void> | undefined,
+): AsyncGenerator<TreeEntry, void, undefined> {
+  for (const name of folder.names()) {
+    const stat = folder.stat(name);
+    if (!stat) continue;
+    const entry: TreeEntry = { path: below(path, name), folder, name, stat };
+    if (isLeftOut(entry)) continue;
+    await pace();
+    yield entry;
+    if (!stat.isDirectory()) continue;
+    using inner = folder.enter(name);
+    if (inner) yield* filesOf(inner, entry.path, pace);
+  }
+}
+
+/** `above` are folders that are unchanged so far: the first change below them makes them changed, and goes behind them. */
+async function* changesIn(
+  layer: TreeFolder,
+  parent: TreeFolder | undefined,
+  path: ByteString,
+  above: TreeEntry[],
+  pace: () => Promise<void> | undefined,
+): AsyncGenerator<Change, void, undefined> {
+  const names = [...new Set([...layer.names(), ...(parent?.names() ?? [])])].sort(byBytes);
+  for (const name of names) {
+    await pace();
+    const [stat, old] = [layer.stat(name), parent?.stat(name)];
+    const entry = stat && { path: below(path, name), folder: layer, name, stat };
+    if (!entry || isLeftOut(entry)) {
+      if (!old || (parent && isLeftOut({ path: '', folder: parent, name, stat: old }))) continue;
+      yield* flush(above);
+      yield { kind: 'D', folder: path, name };
+      continue;
+    }
+    const changed = !old || !parent || differs(entry, { path: entry.path, folder: parent, name, stat: old });
+    if (changed) {
+      yield* flush(above);
+      yield { kind: old ? 'C' : 'A', entry };
+    }
+    if (!entry.stat.isDirectory()) continue;
+    if (!changed) above.push(entry);
+    using inner = layer.enter(name);
+    using innerParent = old?.isDirectory() ? parent?.enter(name) : undefined;
+    if (inner) yield* changesIn(inner, innerParent, entry.path, above, pace);
+    if (above.at(-1) === entry) above.pop();
+  }
+}
+
+function* flush(above: TreeEntry[]): Generator<Change, void, undefined> {
+  for (const entry of above) yield { kind: 'C', entry };
+  above.length = 0;
+}
+
+function isRootChanged(top: TreeEntry, parent: TreeFolder | undefined): boolean {
+  const stat = parent?.stat('');
+  if (parent && stat) return differs(top, { path: '', folder: parent, name: '', stat });
+  // What a layer without a parent starts as.
+  const { mode, uid, gid } = top.stat;
+  const plain = (Number(mode) & 0o7777) === 0o755 && uid === 0n && gid === 0n;
+  return !plain || top.folder.attributes('').size > 0;
+}
+
+function differs(one: TreeEntry, other: TreeEntry): boolean {
+  const [a, b] = [one.stat, other.stat];
+  if (a.mode !== b.mode || a.uid !== b.uid || a.gid !== b.gid) return true;
+  if (!a.isDirectory() && (a.size !== b.size || a.mtimeNs !== b.mtimeNs)) return true;
+  if ((a.isCharacterDevice() || a.isBlockDevice()) && a.rdev !== b.rdev) return true;
+  // The very same file, seen through two mounts or in two snapshots.
+  if (isSame(a, b)) return false;
+  if (a.isSymbolicLink() && one.folder.linkTarget(one.name) !== other.folder.linkTarget(other.name))
+    return true;
+  return !equalAttributes(one.folder.attributes(one.name), other.folder.attributes(other.name));
+}
+
+const isSame = (a: BigIntStats, b: BigIntStats): boolean => a.ino === b.ino && a.ctimeNs === b.ctimeNs;
+
+function equalAttributes(a: ReadonlyMap<string, Buffer>, b: ReadonlyMap<string, Buffer>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key)?.equals(value) === true);
+}
+
+const below = (folder: ByteString, name: ByteString): ByteString =>
+  folder === '' ? name : `${folder}/${name}`;
+
+/** Lets others have their turn once in a while: the calls of a walk are short, and many. */
+function pacer(): () => Promise<void> | undefined {
+  let count = 0;
+  return () => (++count % 256 === 0 ? breathe() : undefined);
+}
