@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { pack } from 'tar-stream';
+import { builtinsPlugin } from './builtins-plugin.ts';
 
 /** hull as one file for a host that has nothing but Node: the tree `lib/hull/hull.mjs` and koffi's native binary. */
 export interface HullBundle {
@@ -23,6 +24,7 @@ export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Pro
     platform: 'node',
     // koffi asks for these packages first and looks on the disk when they are absent, as they are on the host.
     external: [/^@koromix\//],
+    plugins: [builtinsPlugin()],
     logLevel: 'silent',
   });
   const { output } = await bundler.generate({ format: 'esm', codeSplitting: false });
