@@ -1,4 +1,4 @@
-import { constants, openSync, readSync } from 'node:fs';
+import { constants, existsSync, openSync, readSync } from 'node:fs';
 import { readOnce } from './read.ts';
 import type { Thing } from './thing.ts';
 
@@ -66,7 +66,7 @@ export class KernelLog {
   }
 }
 
-/** Settings that an engine changes, rightly or not, and that outlive it. Absent ones are not looked at. */
+/** Settings that an engine changes, rightly or not, and that outlive it. */
 const sysctls = [
   'fs/inotify/max_user_instances',
   'fs/may_detach_mounts',
@@ -90,7 +90,9 @@ const sysctls = [
   'user/max_net_namespaces',
   'user/max_user_namespaces',
   'vm/overcommit_memory',
-];
+  // Whether a kernel has one is asked once: an open that fails costs ten times one that does not. One that appears later with
+  // its module has no value to compare with.
+].filter((path) => existsSync(`/proc/sys/${path}`));
 
 export function* sysctlThings(): Generator<Thing> {
   for (const path of sysctls) {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { link, list, read, readOnce } from './read.ts';
 import type { Thing } from './thing.ts';
@@ -10,7 +11,8 @@ export function* linkThings(): Generator<Thing> {
     // bonding_masters is a plain file among the links.
     if (index === '') continue;
     const flags = Number.parseInt(value('flags'), 16);
-    const master = link(`/sys/class/net/${name}/master`)?.replace(/^.*\//, '');
+    const port = `/sys/class/net/${name}/master`;
+    const master = existsSync(port) ? link(port)?.replace(/^.*\//, '') : undefined;
     const state = [
       `mtu ${value('mtu')}`,
       (flags & 0x1) === 0 ? 'down' : 'up',
