@@ -12,9 +12,10 @@ const lazy: ReadonlySet<string> = new Set(['WebSocket', 'CloseEvent', 'MessageEv
 export function builtinsPlugin(): Plugin {
   return {
     name: 'builtins',
-    resolveId(id) {
-      // The bundler's own prologue imports node:module.
-      return id.startsWith('node:') && id !== 'node:module' ? `${prefix}${id}` : null;
+    resolveId(id, _importer, { kind }) {
+      // A require asks for no export, and wants the builtin itself. The bundler's own prologue imports node:module.
+      if (kind === 'require-call' || !id.startsWith('node:') || id === 'node:module') return null;
+      return `${prefix}${id}`;
     },
     load(id) {
       if (!id.startsWith(`${prefix}node:`)) return null;
