@@ -1,9 +1,9 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { codeOf, HullError } from '../base/errors.ts';
+import { HullError } from '../base/errors.ts';
 import { createPipe, decodeWaitStatus, type WaitStatus } from '../sys/process.ts';
 import { compileExec, statusDescriptor, targetDescriptor } from './compile-exec.ts';
-import { parseStartTicks } from './records.ts';
+import { openTarget } from './open-target.ts';
 import { readToEnd, reap, startProgram } from './spawn.ts';
 import type { ExecRequest, LaunchedExec } from './types.ts';
 
@@ -16,7 +16,7 @@ import type { ExecRequest, LaunchedExec } from './types.ts';
  */
 export async function launchExec(request: ExecRequest): Promise<LaunchedExec> {
   const program = compileExec(request);
-  const target = openTarget(request.target);
+  const target = openTarget(request.target, 'run a command in');
   const stdin = request.openStdin ? createPipe() : undefined;
   const stdout = createPipe();
   const stderr = createPipe();
@@ -67,26 +67,4 @@ async function takeStatus(fd: number, parentPid: number): Promise<WaitStatus> {
   const bytes = await readToEnd(fd).catch(() => Buffer.alloc(0));
   await reap(parentPid);
   return decodeWaitStatus(bytes.length >= 4 ? bytes.readInt32LE() : 9);
-}
-
-/** A descriptor of /proc/<pid>, checked to be the process that is meant: it never comes to mean another one. */
-function openTarget({ pid, startTicks }: ExecRequest['target']): number {
-  const gone = (cause?: unknown) =>
-    new HullError(`Cannot run a command in process ${pid}: it has ended`, { kind: 'conflict', cause });
-  let fd: number;
-  try {
-    fd = openSync(`/proc/${pid}`, 'r');
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') throw gone(error);
-    throw error;
-  }
-  try {
-    const found = parseStartTicks(readFileSync(`/proc/self/fd/${fd}/stat`, 'latin1'));
-    if (found !== startTicks) throw gone();
-    return fd;
-  } catch (error) {
-    closeSync(fd);
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ESRCH') throw gone(error);
-    throw error;
-  }
 }

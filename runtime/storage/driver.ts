@@ -58,6 +58,8 @@ export interface AcquireOptions {
    * into. Spares the next `acquire` the search through everybody's open files. Default false.
    */
   readonly brief?: boolean;
+  /** Nothing is written through these mounts, and others may have the layer as their parent meanwhile. Default false. */
+  readonly readOnly?: boolean;
 }
 
 export interface AcquiredLayer {

@@ -15,6 +15,7 @@ import type {
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { LayerBackend } from './layer-backend.ts';
 import { type LayerRecord, LayerRecords } from './layer-records.ts';
+import { readOnlyMount } from './read-only-mount.ts';
 
 /** Waits as values, so that a test can shrink them. */
 export interface DriverTimings {
@@ -140,7 +141,10 @@ export class RecordedDriver implements StorageDriver {
     return this.#records.all().flatMap(({ id, state }) => (state === 'ready' ? [id] : []));
   }
 
-  async acquire(id: LayerId, { brief = false }: AcquireOptions = {}): Promise<AcquiredLayer> {
+  async acquire(
+    id: LayerId,
+    { brief = false, readOnly = false }: AcquireOptions = {},
+  ): Promise<AcquiredLayer> {
     using _ = await this.#turns.take(id);
     const layer = this.#ready(id, `acquire layer ${id}`);
     const lockPath = this.#lockPath(id);
@@ -154,7 +158,7 @@ export class RecordedDriver implements StorageDriver {
     });
     const mounts = await this.#backend.activate(this.#records.chain(layer));
     if (!brief && !shown) await lockFile.write('shown to a container\n');
-    return { mounts, lockPath };
+    return { mounts: readOnly ? mounts.map(readOnlyMount) : mounts, lockPath };
   }
 
   async release(id: LayerId): Promise<void> {

@@ -1,0 +1,90 @@
+import { closeSync } from 'node:fs';
+import { MS } from '../kernel/mount-options.ts';
+import { createPipe } from '../sys/process.ts';
+import { begin, dieWithParent, report, reportFailures } from './common-steps.ts';
+import { targetDescriptor } from './compile-exec.ts';
+import { flagsOf, OPEN } from './constants.ts';
+import type { HeldRoot } from './hold-mounts.ts';
+import { mountFlags, newMountNamespace } from './mount-steps.ts';
+import { namespaceFlag } from './namespace-steps.ts';
+import { openTarget } from './open-target.ts';
+import type { Program } from './program.ts';
+import { address, ProgramBuilder } from './program-builder.ts';
+import { recordDescriptor } from './records.ts';
+import { reap, startProgram } from './spawn.ts';
+import type { ExecRequest } from './types.ts';
+
+/**
+ * The root file system of a running container, without what is mounted in it (volumes, /proc, /dev): a helper enters the
+ * container's mount namespace, and a copy of that, in which only its own bind of the root counts. As with `holdMounts`, links
+ * below `path` lead into the host: walk it without following any. Where the container ends meanwhile, the helper
+ * keeps its root busy until it is disposed. Kind `conflict` where the process has ended; LaunchError names a step that failed.
+ */
+export async function holdContainerRoot(target: ExecRequest['target']): Promise<HeldRoot> {
+  const program = compileRootHolder();
+  const process = openTarget(target, 'look into');
+  const lifeline = createPipe();
+  try {
+    const { pid } = await startProgram(program, {
+      name: 'hull-hold',
+      wanted: 'ready',
+      descriptors: new Map([
+        [0, lifeline.read],
+        [targetDescriptor, process],
+      ]),
+    });
+    let released: Promise<unknown> | undefined;
+    const release = () => {
+      closeSync(lifeline.write);
+      return reap(pid);
+    };
+    return {
+      path: `/proc/${pid}/cwd`,
+      pid,
+      async [Symbol.asyncDispose]() {
+        released ??= release();
+        await released;
+      },
+    };
+  } catch (error) {
+    closeSync(lifeline.write);
+    throw error;
+  } finally {
+    closeSync(lifeline.read);
+    closeSync(process);
+  }
+}
+
+/** Its standard input is the pipe that ends it; descriptor 5 is the target's folder in /proc. */
+export function compileRootHolder(): Program {
+  const p = new ProgramBuilder();
+  reportFailures(p, 'root holder');
+  begin(p, 'hull-hold', targetDescriptor + 1);
+  dieWithParent(p);
+  const open = (path: string, mode: 'RDONLY' | 'PATH') => {
+    const fd = p.cell(path);
+    p.call('openat', [targetDescriptor, p.text(path), flagsOf('O_', OPEN, [mode, 'CLOEXEC'])], {
+      what: `open ${path} of the target`,
+      result: fd,
+    });
+    return fd;
+  };
+  const root = open('root', 'PATH');
+  const namespace = open('ns/mnt', 'RDONLY');
+  p.call('setns', [namespace, namespaceFlag('mount')], { what: 'join the mount namespace' });
+  p.call('fchdir', [root], { what: "enter the container's root" });
+  p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
+  p.call('unshare', [newMountNamespace], { what: 'copy the mount namespace' });
+  p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.PRIVATE), 0], {
+    what: 'keep mounts from reaching the container',
+  });
+  // On top of the root itself, and without what is mounted in it; ".." of the root is what is mounted over it.
+  p.call('mount', [p.text('/'), p.text('/'), 0, mountFlags(MS.BIND), 0], { what: 'show the root alone' });
+  p.call('chdir', [p.text('/..')], { what: 'enter the bare root' });
+  for (const fd of [root, namespace, targetDescriptor]) p.call('close', [fd]);
+  report(p, 'ready');
+  p.call('close', [recordDescriptor]);
+  p.call('read', [0, address(p.buffer('lifeline', 8)), 1], { what: 'wait for the daemon', errors: 'next' });
+  p.call('exit_group', [0]);
+  return p.build();
+}
