@@ -1,73 +1,15 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, expect, it } from 'vitest';
-import { connectLeakDetector } from './detector.ts';
-import { type Plant, plants } from './plants.ts';
-import { openTestWorld, type TestWorld } from './test-world.ts';
-import type { Difference, LeakDetector, Snapshot } from './types.ts';
+import { afterAll } from 'vitest';
+import { describeLeakDetector, openPlantedWorld } from './plant-suite.ts';
+import { openTestWorld } from './test-world.ts';
 
 const isRoot = process.getuid?.() === 0;
-const opened = isRoot ? await open() : undefined;
+const opened = isRoot ? await openPlantedWorld(await openTestWorld()) : { skipped: 'not root' };
 
 afterAll(async () => {
-  await opened?.leaks[Symbol.asyncDispose]();
-  await opened?.world[Symbol.asyncDispose]();
+  if ('skipped' in opened) return;
+  await opened.leaks[Symbol.asyncDispose]();
+  await opened.world[Symbol.asyncDispose]();
 });
-
-async function open() {
-  const world = await openTestWorld();
-  const leaks = await connectLeakDetector(world.ssh, {
-    node: process.execPath,
-    agentPath: `${world.folder}/agent.mjs`,
-    stateFolders: [{ path: `${world.folder}/state`, opaque: ['layers/[^/]+'], ignore: ['.*\\.log'] }],
-  });
-  const missing = new Map<string, string>();
-  for (const { title, probe } of plants) {
-    if (probe === undefined) continue;
-    const error = await world.sh(probe).then(
-      () => undefined,
-      (reason: { stderr?: string }) => reason.stderr?.trim().split('\n')[0] ?? String(reason),
-    );
-    if (error !== undefined) missing.set(title, ` (skipped: \`${probe}\` failed: ${error})`);
-  }
-  return { world, leaks, missing };
-}
-
-function detectorTest(title: string, body: (world: TestWorld, leaks: LeakDetector) => Promise<void>): void {
-  const why = opened === undefined ? ' (skipped: not root)' : (opened.missing.get(title) ?? '');
-  it.skipIf(why !== '')(`${title}${why}`, { timeout: 20_000 }, async () => {
-    if (opened !== undefined) await body(opened.world, opened.leaks);
-  });
-}
-
-/** Looks until `accept` holds, because what was planted may need a moment to show, or to go. */
-async function lookUntil(
-  leaks: LeakDetector,
-  since: Snapshot,
-  accept: (found: readonly Difference[]) => boolean,
-): Promise<readonly Difference[]> {
-  for (let tries = 0; ; tries += 1) {
-    const found = await leaks.diff(since, { deadlineMs: 0 });
-    if (accept(found) || tries === 20) return found;
-    await sleep(100);
-  }
-}
-
-async function plantAndFind(world: TestWorld, leaks: LeakDetector, planted: Plant): Promise<void> {
-  const before = await leaks.snapshot();
-  const isIt = ({ kind, what }: Difference) => kind === planted.kind && planted.what.test(what);
-  try {
-    const pid = (await world.sh(planted.plant)).trim().split('\n').at(-1) ?? '';
-    const found = await lookUntil(leaks, before, (differences) => differences.some(isIt));
-    const one = found.find(isIt);
-    expect(one, `not among ${JSON.stringify(found, undefined, 1)}`).toBeDefined();
-    if (planted.owner !== undefined)
-      expect(one?.owner).toMatch(new RegExp(planted.owner.replace('PID', pid)));
-  } finally {
-    await world.sh(planted.undo);
-  }
-  const left = await leaks.diff(before, { deadlineMs: 5000, ignore: shared });
-  expect(left).toEqual([]);
-}
 
 /** What the test world shares with a machine on which others work too. */
 const shared = [
@@ -79,82 +21,4 @@ const shared = [
   { kind: 'kernel-log', what: '', because: 'of another test on this machine' } as const,
 ];
 
-for (const planted of plants)
-  detectorTest(planted.title, (world, leaks) => plantAndFind(world, leaks, planted));
-
-detectorTest('reports nothing where nothing happened', async (_world, leaks) => {
-  const before = await leaks.snapshot();
-  expect(await leaks.diff(before, { ignore: shared })).toEqual([]);
-});
-
-detectorTest('takes a restarted process for the same', async (world, leaks) => {
-  const daemon = 'unshare --mount sleep 305 >/dev/null 2>&1 & sleep 0.2';
-  await world.sh(daemon);
-  const before = await leaks.snapshot();
-  await world.sh(`pkill -f '^sleep 305$'; ${daemon}`);
-  expect(await leaks.diff(before, { ignore: shared })).toEqual([]);
-  await world.sh("pkill -f '^sleep 305$'");
-});
-
-detectorTest('reports a mount of the host that is gone', async (world, leaks) => {
-  await world.sh('mount -t tmpfs of-the-host /mnt');
-  const before = await leaks.snapshot();
-  await world.sh('umount /mnt');
-  expect(await leaks.diff(before, { deadlineMs: 0, ignore: shared })).toEqual([
-    { kind: 'mount', change: 'removed', what: expect.stringMatching(/^tmpfs of-the-host at \/mnt/) },
-  ]);
-});
-
-detectorTest('reports a mount whose flags have changed', async (world, leaks) => {
-  const before = await leaks.snapshot();
-  await world.sh('mount -o remount,nosuid /tmp 2>/dev/null || mount -o remount,bind,nosuid /');
-  const found = await leaks.diff(before, { deadlineMs: 0, ignore: shared });
-  await world.sh('mount -o remount,bind,suid /');
-  expect(found).toMatchObject([
-    { kind: 'mount', change: 'changed', what: expect.stringContaining('nosuid') },
-  ]);
-});
-
-detectorTest('reports a file that has grown, and one of an ignored name never', async (world, leaks) => {
-  await world.sh('echo 1 > $FOLDER/state/index');
-  const before = await leaks.snapshot();
-  await world.sh('truncate -s 100 $FOLDER/state/index; touch $FOLDER/state/daemon.log');
-  expect(await leaks.diff(before, { deadlineMs: 0, ignore: shared })).toEqual([]);
-  await world.sh('truncate -s 1M $FOLDER/state/index');
-  expect(await leaks.diff(before, { deadlineMs: 0, ignore: shared })).toMatchObject([
-    {
-      kind: 'file',
-      change: 'changed',
-      what: expect.stringMatching(/index \(1048576 bytes\), was .*\(2 bytes\)/),
-    },
-  ]);
-  await world.sh('rm $FOLDER/state/*');
-});
-
-detectorTest('waits for what goes away by itself, and not longer', async (world, leaks) => {
-  const before = await leaks.snapshot();
-  await world.sh('sleep 0.7 >/dev/null 2>&1 &');
-  const started = performance.now();
-  expect(await leaks.diff(before, { ignore: shared })).toEqual([]);
-  expect(performance.now() - started).toBeLessThan(4000);
-});
-
-detectorTest('names the holders of a mount point', async (world, leaks) => {
-  await world.sh('mount -t tmpfs planted /mnt; cd /mnt; sleep 300 >/dev/null 2>&1 &');
-  const holders = await leaks.holders('/mnt');
-  await world.sh("pkill -f '^sleep 300$'; until umount /mnt; do sleep 0.05; done");
-  expect(holders).toEqual(
-    expect.arrayContaining([
-      expect.stringMatching(/^pid \d+ \(sleep\) in mnt:\[\d+\]: cwd \/mnt$/),
-      expect.stringMatching(/: mount tmpfs at \/mnt$/),
-    ]),
-  );
-});
-
-detectorTest('shows the mount table of every namespace', async (world, leaks) => {
-  await world.sh('unshare --mount sleep 306 >/dev/null 2>&1 & sleep 0.2');
-  const text = await leaks.mountinfo();
-  await world.sh("pkill -f '^sleep 306$'");
-  expect(text).toMatch(/^# mnt:\[\d+\] of pid 1 \(bash/);
-  expect(text).toMatch(/^# mnt:\[\d+\] of pid \d+ \(sleep 306\)$/m);
-});
+describeLeakDetector(opened, shared);

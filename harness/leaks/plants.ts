@@ -168,7 +168,7 @@ export const plants: readonly Plant[] = [
     plant: hold('true'),
     kind: 'process',
     what: /^sleep 300 \(pid \d+\)$/,
-    owner: 'pid PID \\(sleep\\) in mnt:\\[\\d+\\], child of pid 1 \\(bash\\)',
+    owner: 'pid PID \\(sleep\\) in mnt:\\[\\d+\\], child of pid \\d+ \\(.*\\)',
     undo: unhold(),
   },
   {
@@ -196,7 +196,7 @@ export const plants: readonly Plant[] = [
   },
   {
     title: 'a unix socket',
-    plant: `node -e "require('net').createServer().listen('$FOLDER/planted.sock')" >/dev/null 2>&1 & pid=$!
+    plant: `"$NODE" -e "require('net').createServer().listen('$FOLDER/planted.sock')" >/dev/null 2>&1 & pid=$!
             until test -S $FOLDER/planted.sock; do sleep 0.02; done; echo $pid`,
     kind: 'socket',
     what: /^unix socket .*\/planted\.sock$/,
@@ -205,7 +205,7 @@ export const plants: readonly Plant[] = [
   },
   {
     title: 'a TCP listener',
-    plant: `node -e "require('net').createServer().listen(4242, '127.0.0.1')" >/dev/null 2>&1 & pid=$!
+    plant: `"$NODE" -e "require('net').createServer().listen(4242, '127.0.0.1')" >/dev/null 2>&1 & pid=$!
             until ss -ltn | grep -q 4242; do sleep 0.02; done; echo $pid`,
     kind: 'socket',
     what: /^tcp 127\.0\.0\.1 port 4242$/,

@@ -16,7 +16,9 @@ export interface TestWorld extends AsyncDisposable {
   readonly folder: string;
   /** The label in the names of what the machine shares: cgroups, device-mapper names. */
   readonly label: string;
-  /** Runs a shell script in the world; `$FOLDER` and `$LABEL` are set. Background children must not keep its stdout. */
+  /** Path of Node 24 in it. */
+  readonly node: string;
+  /** Runs a shell script in the world; `$FOLDER`, `$LABEL` and `$NODE` are set. Background children must not keep its stdout. */
   sh(script: string): Promise<string>;
   readonly ssh: Pick<Ssh, 'spawn' | 'writeFile'>;
 }
@@ -34,7 +36,7 @@ const init = `
 export async function openTestWorld(): Promise<TestWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'leak-world-'));
   const label = folder.slice(-6);
-  const env = { FOLDER: folder, LABEL: label };
+  const env = { FOLDER: folder, LABEL: label, NODE: process.execPath };
   await execa('mkdir', [join(folder, 'cgroup'), join(folder, 'state')]);
   const flags = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts', '--mount-proc'];
   const first = spawn('unshare', [...flags, 'bash', '-c', init], {
@@ -51,6 +53,7 @@ export async function openTestWorld(): Promise<TestWorld> {
   return {
     folder,
     label,
+    node: process.execPath,
     sh: async (script) => (await execa('nsenter', [...enter, 'bash', '-euc', script], { env })).stdout,
     ssh: {
       writeFile: async (path, data, { mode } = {}) => {

@@ -42,6 +42,11 @@ it('takes one restarted process for another, but only one', () => {
   expect(changes(was, twice)).toHaveLength(1);
 });
 
+it('matches replacements by their state', () => {
+  const at = (id: string, state: string) => thing('mount', id, { like: 'daemon /proc', state });
+  expect(changes([at('a1', 'rw'), at('a2', 'ro')], [at('b1', 'ro'), at('b2', 'rw')])).toEqual([]);
+});
+
 it('sees a process become a zombie', () => {
   const alive = thing('process', '10@1', { state: '' });
   expect(changes([alive], [{ ...alive, state: 'Z' }])).toEqual(['changed 10@1']);

@@ -32,7 +32,7 @@ export function compare(before: Things, after: Things): Change[] {
     }
     for (const [id, thing] of now) {
       const same = old.get(id);
-      const was = same ?? gone.get(thing.like)?.pop();
+      const was = same ?? takeAlike(gone.get(thing.like), thing);
       if (was === undefined) changes.push({ change: 'added', thing });
       else if (differs(was, thing)) changes.push({ change: 'changed', thing, before: was });
     }
@@ -41,6 +41,12 @@ export function compare(before: Things, after: Things): Change[] {
       for (const thing of things) changes.push({ change: 'removed', thing });
   }
   return foldNamespaces(before, after, changes);
+}
+
+/** The one that is replaced: in the same state, if there is one; a place may carry two mounts with different flags. */
+function takeAlike(alike: Thing[] | undefined, { state }: Thing): Thing | undefined {
+  const equal = alike?.findIndex((other) => other.state === state) ?? -1;
+  return alike?.splice(Math.max(equal, 0), 1)[0];
 }
 
 function differs(before: Thing, after: Thing): boolean {
