@@ -30,6 +30,12 @@ Everything that is not here, the docker client does:
       parseStorageOption,
       new Map(),
     )
+    .option(
+      '--insecure-registry <host[:port]|network>',
+      'registry without a known certificate, or that speaks plain HTTP; may be repeated (127.0.0.0/8 and ::1 always are)',
+      (value: string, before: readonly string[]) => [...before, value],
+      [],
+    )
     .option('-p, --pidfile <file>', 'file for the process id')
     .option('-D, --debug', 'log one line per request, and more', false)
     .action(async (flags) => {

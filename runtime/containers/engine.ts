@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { Cgroup, CgroupManager } from '../cgroups/cgroup.ts';
 import type { ImageStore } from '../images/image-store.ts';
+import type { Registry } from '../images/registry/registry.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { ContainerTable } from './container-table.ts';
 import type { EventBus } from './events.ts';
@@ -12,6 +13,7 @@ import type { AccountFiles } from './users.ts';
 export interface Engine {
   readonly driver: StorageDriver;
   readonly images: ImageStore;
+  readonly registry: Registry;
   readonly cgroups: CgroupManager;
   readonly records: RecordStore;
   readonly containers: ContainerTable;

@@ -15,6 +15,9 @@ import { isAlive } from '../containers/record.ts';
 import { RecordStore } from '../containers/record-store.ts';
 import { stopContainer } from '../containers/stop.ts';
 import { openImageStore } from '../images/open-image-store.ts';
+import { parseInsecureRegistries } from '../images/registry/insecure.ts';
+import { Partials } from '../images/registry/partials.ts';
+import { Registry } from '../images/registry/registry.ts';
 import { LockFile, lockOwner } from '../kernel/lock-file.ts';
 import { openDriver } from '../storage/open-driver.ts';
 import { allRoutes } from './routes/all-routes.ts';
@@ -30,6 +33,8 @@ export interface DaemonOptions {
   /** Undefined: the first that works here. */
   readonly storageDriver: string | undefined;
   readonly storageOptions: ReadonlyMap<string, string>;
+  /** Hosts, host:port or networks whose registries need no certificate. */
+  readonly insecureRegistries?: readonly string[];
   readonly pidfile: string | undefined;
   readonly debug: boolean;
   readonly log: Log;
@@ -76,12 +81,15 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
   ]);
   undo.push(() => driver.close());
   log.info('storage driver chosen', { driver: driver.name, why });
-  const images = await openImageStore({ root: join(dataRoot, 'images', driver.name), driver });
+  const imageRoot = join(dataRoot, 'images', driver.name);
+  const insecure = parseInsecureRegistries(options.insecureRegistries ?? []);
+  const images = await openImageStore({ root: imageRoot, driver });
   const stopping = new AbortController();
   const closing = new AbortController();
   const engine: Engine = {
     driver,
     images,
+    registry: new Registry({ depot: images, partials: new Partials(imageRoot), insecure }),
     cgroups,
     records: new RecordStore(join(dataRoot, 'containers')),
     containers: new ContainerTable(),

@@ -67,8 +67,10 @@ function compareVersions(a: string, b: string): number {
 function foldImageName(path: string): string {
   const match =
     /^\/images\/(.+)\/(json|tag|history|get|push)$/.exec(path) ??
+    /^\/distribution\/(.+)\/(json)$/.exec(path) ??
     /^\/images\/((?!(?:json|load|create|get|search|prune)$).+)$/.exec(path);
   if (!match?.[1]) return path;
   const name = encodeURIComponent(decodeURIComponent(match[1]));
-  return match[2] === undefined ? `/images/${name}` : `/images/${name}/${match[2]}`;
+  const start = path.startsWith('/distribution/') ? '/distribution' : '/images';
+  return match[2] === undefined ? `${start}/${name}` : `${start}/${name}/${match[2]}`;
 }

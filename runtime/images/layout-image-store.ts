@@ -96,6 +96,20 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     await this.#alone(() => this.#keep(image, image.references, repoDigests, listener));
   }
 
+  async addNames(
+    id: Digest,
+    manifest: Digest,
+    references: readonly string[],
+    repoDigests: readonly string[],
+  ): Promise<boolean> {
+    return this.#alone(async () => {
+      const entry = this.#catalogue.entries.get(id);
+      if (entry?.manifest.digest !== manifest) return false;
+      await this.#catalogue.write(withNames(this.#catalogue.entries, entry, references, repoDigests));
+      return true;
+    });
+  }
+
   async stored(nameOrId: string): Promise<StoredImage> {
     const { entry } = findImage(this.#catalogue.entries.values(), nameOrId);
     return { ...entry, manifestText: await this.#blobs.readText(entry.manifest.digest) };

@@ -8,6 +8,7 @@ export interface DaemonFlags {
   readonly host: string;
   readonly storageDriver?: string;
   readonly storageOpt: ReadonlyMap<string, string>;
+  readonly insecureRegistry: readonly string[];
   readonly pidfile?: string;
   readonly debug: boolean;
 }
@@ -31,6 +32,7 @@ export async function daemonCommand(flags: DaemonFlags): Promise<void> {
       socketPath: flags.host,
       storageDriver: flags.storageDriver,
       storageOptions: flags.storageOpt,
+      insecureRegistries: flags.insecureRegistry,
       pidfile: flags.pidfile === undefined ? undefined : resolve(flags.pidfile),
       debug: flags.debug,
       log,

@@ -6,6 +6,7 @@ import { containerRoutes } from './containers.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
 import { imageRoutes } from './images.ts';
+import { registryRoutes } from './registry.ts';
 import { type DaemonFacts, systemRoutes } from './system.ts';
 
 export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts): readonly Route[] {
@@ -13,6 +14,7 @@ export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts):
     ...systemRoutes(engine, facts),
     ...eventRoutes(engine),
     ...imageRoutes(engine),
+    ...registryRoutes(engine),
     ...containerRoutes(engine, execs),
     ...containerStreamRoutes(engine),
     ...execRoutes(engine, execs),

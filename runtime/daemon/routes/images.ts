@@ -3,10 +3,11 @@ import { HullError } from '../../base/errors.ts';
 import type { Engine } from '../../containers/engine.ts';
 import type { Image, ImageProgress, ImageReference } from '../../images/image-store.ts';
 import { type Call, filtersOf, flagOf, param } from '../call.ts';
-import { toHttpFailure } from '../http-errors.ts';
 import { parseImageChanges } from '../image-changes.ts';
 import { hasLabel } from '../list-containers.ts';
+import { streamLines } from '../progress-stream.ts';
 import type { Route } from '../router.ts';
+import { pullRoute } from './registry.ts';
 
 /** Docker Engine API, "Images". */
 export function imageRoutes(engine: Engine): readonly Route[] {
@@ -38,7 +39,9 @@ export function imageRoutes(engine: Engine): readonly Route[] {
       path: '/images/create',
       handle: async (call) => {
         const { query } = call;
-        refusePull(query);
+        const fromImage = query.get('fromImage');
+        if (fromImage) return await pullRoute(engine, call, fromImage);
+        expectBody(query);
         const name = query.get('repo');
         const reference = name ? makeReference(name, query.get('tag')) : undefined;
         const changes = parseImageChanges(query.getAll('changes'));
@@ -94,16 +97,7 @@ async function* importImage(
   yield { status: id };
 }
 
-function refusePull(query: URLSearchParams): void {
-  const fromImage = query.get('fromImage');
-  if (fromImage) {
-    throw new HullError(
-      `Cannot pull ${fromImage}: hull has no registry client yet; load or import the image`,
-      {
-        kind: 'unsupported',
-      },
-    );
-  }
+function expectBody(query: URLSearchParams): void {
   const source = query.get('fromSrc');
   if (source !== '-') {
     throw new HullError(
@@ -113,19 +107,10 @@ function refusePull(query: URLSearchParams): void {
   }
 }
 
-/** Lines of JSON. An error after the first line is a line too, as Docker's clients expect. */
-async function streamProgress({ response }: Call, lines: AsyncIterable<ImageProgress>): Promise<void> {
-  const iterator = lines[Symbol.asyncIterator]();
-  const first = await iterator.next();
-  response.writeHead(200, { 'Content-Type': 'application/json' });
-  const write = (line: unknown) => response.write(`${JSON.stringify(line)}\n`);
-  try {
-    for (let step = first; !step.done; step = await iterator.next()) write(step.value);
-  } catch (error) {
-    const { message } = toHttpFailure(error);
-    write({ errorDetail: { message }, error: message });
-  }
-  response.end();
+async function streamProgress(call: Call, lines: AsyncIterable<ImageProgress>): Promise<void> {
+  await streamLines(call, async (write) => {
+    for await (const line of lines) write(line);
+  });
 }
 
 async function listImages(engine: Engine, query: URLSearchParams): Promise<unknown> {
@@ -140,7 +125,7 @@ async function listImages(engine: Engine, query: URLSearchParams): Promise<unkno
       Id: image.id,
       ParentId: '',
       RepoTags: image.tags,
-      RepoDigests: [],
+      RepoDigests: image.repoDigests,
       Created: Math.floor(Date.parse(image.createdAt) / 1000) || 0,
       Size: image.size,
       VirtualSize: image.size,
@@ -165,12 +150,12 @@ function passes({ tags, config }: Image, filter: string, values: readonly string
   }
 }
 
-function inspectImage({ id, tags, config, size, createdAt }: Image, driver: string): unknown {
+function inspectImage({ id, tags, repoDigests, config, size, createdAt }: Image, driver: string): unknown {
   const own = config.config ?? {};
   return {
     Id: id,
     RepoTags: tags,
-    RepoDigests: [],
+    RepoDigests: repoDigests,
     Parent: '',
     Comment: '',
     Created: createdAt,
@@ -198,6 +183,7 @@ function inspectImage({ id, tags, config, size, createdAt }: Image, driver: stri
       ...(own.StopSignal ? { StopSignal: own.StopSignal } : {}),
     },
     Architecture: config.architecture,
+    ...(config.variant ? { Variant: config.variant } : {}),
     Os: config.os,
     Size: size,
     VirtualSize: size,

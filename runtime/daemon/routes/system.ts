@@ -6,6 +6,7 @@ import { isAlive } from '../../containers/record.ts';
 import type { Reply } from '../call.ts';
 import { apiVersion, minimumApiVersion, type Route } from '../router.ts';
 import { hullVersion } from '../version.ts';
+import { registryView } from './registry.ts';
 
 export interface DaemonFacts {
   readonly dataRoot: string;
@@ -113,8 +114,8 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
     DefaultRuntime: 'hull',
     Swarm: { LocalNodeState: 'inactive' },
     SecurityOptions: [],
-    RegistryConfig: { InsecureRegistryCIDRs: [], IndexConfigs: {}, Mirrors: [] },
-    IndexServerAddress: '',
+    RegistryConfig: registryView(engine),
+    IndexServerAddress: 'https://index.docker.io/v1/',
     Labels: [],
     ExperimentalBuild: false,
     InitBinary: '',

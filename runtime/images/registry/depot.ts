@@ -14,6 +14,13 @@ export interface ImageDepot {
    * nothing of it is. Kind `invalid` where a layer is not what the config's diff ids promise.
    */
   adopt(image: ArchivedImage, repoDigests: readonly string[], listener?: UnpackListener): Promise<void>;
+  /** Further names for an image that is there with this very manifest; false, and nothing done, where it is not. */
+  addNames(
+    id: Digest,
+    manifest: Digest,
+    references: readonly string[],
+    repoDigests: readonly string[],
+  ): Promise<boolean>;
   /** Kinds as `ImageStore.get`. */
   stored(nameOrId: string): Promise<StoredImage>;
   entries(): readonly CatalogueEntry[];

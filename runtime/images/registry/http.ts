@@ -1,7 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { Agent as HttpAgent, request as httpRequest } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { errorText } from '../../base/log.ts';
 import { RegistryError } from './registry-error.ts';
@@ -173,11 +172,21 @@ export async function readBody({ body, url }: HttpAnswer, largest: number, what:
 /** Without the query: it may hold a signature. */
 export const showUrl = ({ origin, pathname }: URL): string => `${origin}${pathname}`;
 
-function bodyOf(response: Readable, url: URL, stallMs: number, signal: AbortSignal): HttpAnswer['body'] {
+const isShort = ({ headers }: IncomingMessage): boolean =>
+  Number(headers['content-length'] ?? Infinity) < 64 * 1024;
+
+function bodyOf(
+  response: IncomingMessage,
+  url: URL,
+  stallMs: number,
+  signal: AbortSignal,
+): HttpAnswer['body'] {
   // A failure between two reads must not end the daemon; the reader meets it with its next read.
   response.on('error', () => undefined);
   return {
-    destroy: () => response.destroy(),
+    // A short rest is read away, so that the connection can be used again.
+    destroy: () =>
+      void (response.readableFlowing === null && isShort(response) ? response.resume() : response.destroy()),
     async *[Symbol.asyncIterator]() {
       let recent = 0;
       const watch = setInterval(() => {
