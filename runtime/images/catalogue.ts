@@ -17,10 +17,13 @@ export interface CatalogueEntry {
   readonly references: readonly string[];
   /** `repository@sha256:…`: the manifest's, or an index's that led to it, in registries. */
   readonly repoDigests: readonly string[];
+  /** The image that it was made upon here, as long as that one is known. */
+  readonly parent?: Digest;
 }
 
 const nameKey = 'org.opencontainers.image.ref.name';
 const repoDigestsKey = 'hull.image.repo-digests';
+const parentKey = 'hull.image.parent';
 
 /** index.json of the layout: which images there are, and their names. Written as a whole, always last. */
 export class Catalogue {
@@ -51,7 +54,8 @@ export class Catalogue {
         const entry = await this.#load(descriptor);
         const references = [...(entries.get(entry.id)?.references ?? []), ...(name ? [name] : [])];
         const repoDigests = descriptor.annotations?.[repoDigestsKey]?.split(' ') ?? [];
-        entries.set(entry.id, { ...entry, references, repoDigests });
+        const parent = descriptor.annotations?.[parentKey];
+        entries.set(entry.id, { ...entry, references, repoDigests, ...(parent && { parent }) });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         dropped = true;
@@ -115,8 +119,12 @@ export class Catalogue {
 }
 
 /** One for each name, as layouts have it, or one without a name. */
-function descriptorsOf({ manifest, references, repoDigests }: CatalogueEntry): readonly object[] {
-  const digests = repoDigests.length > 0 ? { [repoDigestsKey]: repoDigests.join(' ') } : undefined;
-  if (references.length === 0) return [{ ...manifest, ...(digests && { annotations: digests }) }];
-  return references.map((name) => ({ ...manifest, annotations: { [nameKey]: name, ...digests } }));
+function descriptorsOf({ manifest, references, repoDigests, parent }: CatalogueEntry): readonly object[] {
+  const own = {
+    ...(repoDigests.length > 0 && { [repoDigestsKey]: repoDigests.join(' ') }),
+    ...(parent && { [parentKey]: parent }),
+  };
+  if (references.length > 0)
+    return references.map((name) => ({ ...manifest, annotations: { [nameKey]: name, ...own } }));
+  return [{ ...manifest, ...(Object.keys(own).length > 0 && { annotations: own }) }];
 }

@@ -48,6 +48,7 @@ const dockerManifestSchema = z
       Config: z.string(),
       RepoTags: z.array(z.string()).nullish(),
       Layers: z.array(z.string()).nullish(),
+      Parent: digest.optional(),
     }),
   )
   .min(1);

@@ -21,13 +21,20 @@ export interface ImageStore {
   /** By reference (`busybox`, `busybox:latest`, `name@sha256:…`), full id, or unambiguous id prefix. Kinds not-found, invalid, conflict (ambiguous). */
   get(nameOrId: string): Promise<Image>;
   tag(nameOrId: string, reference: ImageReference): Promise<void>;
-  /** Afterwards the name is gone, and with its last name the image and the layers only it used. Kind conflict where `usedBy` has it. */
-  remove(
-    nameOrId: string,
-    options: { readonly force: boolean; readonly usedBy: ReadonlyMap<string, readonly string[]> },
-  ): Promise<readonly ImageRemoval[]>;
+  /**
+   * Afterwards the name is gone, and with its last name the image, the layers only it used, and those of its parents that have no name,
+   * child or user (`keepParents` leaves them). Kind conflict where `usedBy` has it, or others are made upon it.
+   */
+  remove(nameOrId: string, options: ImageRemovalOptions): Promise<readonly ImageRemoval[]>;
   /** At start: undoes what a crash left half-made; answers what it did. */
   reconcile(): Promise<readonly string[]>;
+}
+
+export interface ImageRemovalOptions {
+  readonly force: boolean;
+  /** Image id → containers made from it. */
+  readonly usedBy: ReadonlyMap<string, readonly string[]>;
+  readonly keepParents?: boolean;
 }
 
 export interface Image {
@@ -37,10 +44,22 @@ export interface Image {
   /** `repository@sha256:…`: what registries call it. */
   readonly repoDigests: readonly string[];
   readonly config: ImageConfig;
+  /** The image that it was made upon here, where that one is still here. */
+  readonly parent: string | undefined;
+  /** The lowest first. */
+  readonly layers: readonly ImageLayer[];
+  /** Content bytes of all layers. */
   readonly size: number;
   readonly createdAt: string;
   /** The storage driver's layer that a container's layer is made upon. */
   readonly topLayer: string | undefined;
+}
+
+export interface ImageLayer {
+  /** Images with the same one share it, and all below it. */
+  readonly chainId: string;
+  /** Content bytes. */
+  readonly size: number;
 }
 
 /** image-spec config.md; the fields a container is made from. */

@@ -12,10 +12,11 @@ import type {
   ImageProgress,
   ImageReference,
   ImageRemoval,
+  ImageRemovalOptions,
   ImageStore,
 } from './image-store.ts';
 import { type Layers, layerIdOf } from './layers.ts';
-import { planRemoval } from './plan-removal.ts';
+import { isForgotten, planRemoval } from './plan-removal.ts';
 import { type ArchivedImage, architecture, readArchive } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot, StoredImage, UnpackListener } from './registry/depot.ts';
@@ -137,22 +138,31 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
 
   async remove(
     nameOrId: string,
-    options: { readonly force: boolean; readonly usedBy: ReadonlyMap<string, readonly string[]> },
+    { force, usedBy, keepParents = false }: ImageRemovalOptions,
   ): Promise<readonly ImageRemoval[]> {
     return this.#alone(async () => {
-      const found = findImage(this.#catalogue.entries.values(), nameOrId);
-      const users = options.usedBy.get(found.entry.id) ?? [];
-      const { untagged, keep } = planRemoval(found, users, options.force);
       const entries = new Map(this.#catalogue.entries);
-      if (keep) entries.set(found.entry.id, without(found.entry, untagged));
-      else entries.delete(found.entry.id);
+      const found = findImage(entries.values(), nameOrId);
+      const users = (id: Digest) => usedBy.get(id) ?? [];
+      const { id } = found.entry;
+      const { untagged, keep } = planRemoval(found, users(id), force, childrenOf(id, entries));
+      const deleted: Digest[] = [];
+      const forget = (entry: CatalogueEntry): void => {
+        entries.delete(entry.id);
+        deleted.push(entry.id);
+        const parent = parentOf(entry, entries);
+        if (keepParents || !parent) return;
+        if (isForgotten(parent, users(parent.id), childrenOf(parent.id, entries))) forget(parent);
+      };
+      if (keep) entries.set(id, without(found.entry, untagged));
+      else forget(found.entry);
       await this.#reserve.spend(() => this.#catalogue.write(entries));
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
       if (keep) return removals;
       const { gone, kept } = await this.#sweepLayers();
       await this.#sweepBlobs();
-      if (kept[0]) throw stillHeld(found.entry.id, kept[0]);
-      return [...removals, { deleted: found.entry.id }, ...gone.map((chainId) => ({ deleted: chainId }))];
+      if (kept[0]) throw stillHeld(id, kept[0]);
+      return [...removals, ...[...deleted, ...gone].map((each) => ({ deleted: each }))];
     });
   }
 
@@ -182,7 +192,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     try {
       for (const blob of [image.configBlob, ...image.layers]) await this.#blobs.keep(blob);
       const entry = await this.#describe(image);
-      await this.#unpack(entry, listener);
+      await this.#unpack(entry, listener, this.#trusted(image));
       // What a registry gave is kept as it is, though the same image is loaded again in another form.
       const known = this.#catalogue.entries.get(entry.id);
       const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
@@ -204,7 +214,16 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     const { text, mediaType } = image.manifest ?? (await this.#makeManifest(image));
     const manifest = { mediaType, ...(await this.#blobs.put(text)) };
     const layerBlobs = layers.map(({ digest }) => digest);
-    return { id: configBlob.digest, manifest, config, layerBlobs, references: [], repoDigests: [] };
+    const id = configBlob.digest;
+    const parent = image.parent ?? this.#catalogue.entries.get(id)?.parent;
+    const made = { id, manifest, config, layerBlobs, references: [], repoDigests: [] };
+    return parent === undefined || parent === id ? made : { ...made, parent };
+  }
+
+  /** How many layers are those of the image's parent, which were checked when that one came. */
+  #trusted({ parent, config }: ArchivedImage): number {
+    const below = this.#catalogue.entries.get(parent ?? '')?.config.rootfs.diff_ids ?? [];
+    return below.every((diffId, index) => diffId === config.rootfs.diff_ids[index]) ? below.length : 0;
   }
 
   async #makeManifest({
@@ -225,7 +244,11 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     return { mediaType: mediaTypes.layer, digest, size };
   }
 
-  async #unpack({ config, layerBlobs }: CatalogueEntry, listener?: UnpackListener): Promise<void> {
+  async #unpack(
+    { config, layerBlobs }: CatalogueEntry,
+    listener?: UnpackListener,
+    trusted = 0,
+  ): Promise<void> {
     const diffIds = config.rootfs.diff_ids;
     const chain = chainIds(diffIds);
     for (const [index, chainId] of chain.entries()) {
@@ -238,6 +261,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
           },
         );
       }
+      if (index < trusted && (await this.#layers.sizeOf(chainId)) !== undefined) continue;
       await this.#layers.unpack({
         chainId,
         diffId,
@@ -292,16 +316,21 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     );
   }
 
-  async #image({ id, config, references, repoDigests }: CatalogueEntry): Promise<Image> {
+  async #image(entry: CatalogueEntry): Promise<Image> {
+    const { id, config, references, repoDigests } = entry;
     const chain = chainIds(config.rootfs.diff_ids);
-    const sizes = await Promise.all(chain.map((chainId) => this.#layers.sizeOf(chainId)));
+    const layers = await Promise.all(
+      chain.map(async (chainId) => ({ chainId, size: (await this.#layers.sizeOf(chainId)) ?? 0 })),
+    );
     const top = chain.at(-1);
     return {
       id,
       tags: references,
       repoDigests,
       config,
-      size: sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0),
+      parent: parentOf(entry, this.#catalogue.entries)?.id,
+      layers,
+      size: layers.reduce((sum, { size }) => sum + size, 0),
       createdAt: config.created ?? '0001-01-01T00:00:00Z',
       topLayer: top && layerIdOf(top),
     };
@@ -351,6 +380,14 @@ async function* heard(
     yield chunk;
   }
 }
+
+const childrenOf = (id: Digest, entries: ReadonlyMap<Digest, CatalogueEntry>): readonly Digest[] =>
+  [...entries.values()].filter(({ parent }) => parent === id).map((child) => child.id);
+
+const parentOf = (
+  { parent }: CatalogueEntry,
+  entries: ReadonlyMap<Digest, CatalogueEntry>,
+): CatalogueEntry | undefined => (parent === undefined ? undefined : entries.get(parent));
 
 function stillHeld(id: Digest, reason: HullError): HullError {
   return new HullError(`Cannot remove all layers of image ${id}: ${reason.message}`, {

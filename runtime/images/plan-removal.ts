@@ -13,13 +13,15 @@ export interface RemovalPlan {
 
 /**
  * As Docker: a name is taken from an image that has others; with the last one, or by id, the image goes. A registry's digests are names
- * too, but go with the last tag of their repository. What a container is made from never goes: refused, or with `force` only its names.
+ * too, but go with the last tag of their repository. What a container or another image is made
+ * from never goes: refused, or only its names (a container's with `force`).
  * @throws HullError `conflict` naming the containers or the names.
  */
 export function planRemoval(
   { entry, reference }: FoundImage,
   usedBy: readonly string[],
   force: boolean,
+  children: readonly string[] = [],
 ): RemovalPlan {
   const names = [...entry.references, ...entry.repoDigests];
   if (reference !== undefined) {
@@ -42,8 +44,22 @@ export function planRemoval(
       hint: 'Remove it by name, or use force.',
     });
   }
-  return { untagged: names, keep: usedBy.length > 0 };
+  // By name the name goes and the image stays; by id there is nothing that could be done.
+  if (children.length > 0 && reference === undefined) {
+    throw new HullError(
+      `${what}: found image ${children.join(', ')} made upon it, wanted none (it has dependent child images)`,
+      { kind: 'conflict', hint: 'Remove those first.' },
+    );
+  }
+  return { untagged: names, keep: usedBy.length > 0 || children.length > 0 };
 }
+
+/** An image that goes with its last child: nothing names or uses it. */
+export const isForgotten = (
+  { references, repoDigests }: CatalogueEntry,
+  usedBy: readonly string[],
+  children: readonly string[],
+): boolean => references.length + repoDigests.length + usedBy.length + children.length === 0;
 
 /** The name itself, and the digests of its repository where it is the last tag there. */
 function goingWith(reference: string, { references, repoDigests }: CatalogueEntry): readonly string[] {

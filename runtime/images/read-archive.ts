@@ -12,6 +12,7 @@ import {
   parseManifest,
 } from './documents.ts';
 import type { ImageConfig } from './image-store.ts';
+import { readLegacy } from './read-legacy.ts';
 import { insideRoot } from './root-paths.ts';
 import { showName } from './tar-header.ts';
 import { readTar } from './tar-reader.ts';
@@ -24,15 +25,20 @@ export interface ArchivedImage {
   readonly configBlob: SpooledBlob;
   /** As a registry has it, to be kept as it is; without one it is made. */
   readonly manifest?: { readonly text: string; readonly mediaType: string };
+  /** The image that it was made upon. Where that one is here, its layers are not read again. */
+  readonly parent?: Digest;
   /** One for each diff id of the config, the lowest first. */
   readonly layers: readonly SpooledBlob[];
 }
 
 /** Files of an archive by name, links followed. */
-type Files = (name: string) => SpooledBlob | undefined;
+interface Files {
+  (name: string): SpooledBlob | undefined;
+  readonly names: readonly string[];
+}
 
 /**
- * Reads what `docker save` (old form with a folder per layer, new form with blobs) and OCI layouts in a tar hold.
+ * Reads what `docker save` (with blobs, or a folder per layer, with manifest.json or only `repositories`) and OCI layouts in a tar hold.
  * @throws HullError `invalid` naming the file, what it has and what was wanted.
  */
 export async function readArchive(
@@ -44,6 +50,8 @@ export async function readArchive(
   if (manifest) return readDockerArchive(await text(manifest), files);
   const index = files('index.json');
   if (index) return readLayout(await text(index), files);
+  const legacy = await readLegacy({ names: files.names, file: files, text }, spool);
+  if (legacy) return legacy;
   throw invalid(
     'found neither manifest.json nor index.json in it, wanted what "docker save" writes or an OCI image layout',
   );
@@ -63,7 +71,7 @@ async function spoolFiles(archive: AsyncIterable<Uint8Array>, spool: Spool): Pro
       links.set(name, insideRoot(`${name}/../${entry.linkName}`, `link ${showName(name)}`));
     if (entry.type === 'link') links.set(name, insideRoot(entry.linkName, `link ${showName(name)}`));
   }
-  return (name) => {
+  const find = (name: string) => {
     let target: string | undefined = insideRoot(name, 'the archive');
     for (let hops = 0; target !== undefined && hops < 10; hops++) {
       const file = files.get(target);
@@ -72,6 +80,7 @@ async function spoolFiles(archive: AsyncIterable<Uint8Array>, spool: Spool): Pro
     }
     return undefined;
   };
+  return Object.assign(find, { names: [...files.keys(), ...links.keys()] });
 }
 
 async function readDockerArchive(manifest: string, files: Files): Promise<readonly ArchivedImage[]> {
@@ -86,7 +95,8 @@ async function readDockerArchive(manifest: string, files: Files): Promise<readon
         if (digest) expectDigest(`layer ${name}`, blob.digest, `sha256:${digest}`);
         return blob;
       });
-      return assemble(image.RepoTags ?? [], configBlob, layers, image.Config);
+      const assembled = await assemble(image.RepoTags ?? [], configBlob, layers, image.Config);
+      return image.Parent === undefined ? assembled : { ...assembled, parent: image.Parent };
     }),
   );
 }
