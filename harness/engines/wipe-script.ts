@@ -18,7 +18,7 @@ loops() { losetup -l -n -O NAME,BACK-FILE 2>/dev/null | awk -v root="$data/" 'in
 devices() { # all device-mapper devices of the pools that stand on our loop devices
   [ -e /dev/mapper/control ] && command -v dmsetup >/dev/null || return 0
   for loop in $(loops); do
-    dmsetup deps -o devname 2>/dev/null | awk -F: -v loop="(\${loop#/dev/})" 'index($2, loop) { print substr($1, 1, 13) }'
+    dmsetup deps -o devname 2>/dev/null | awk -v loop="(\${loop#/dev/})" 'index($0, loop) { print substr($1, 1, 13) }'
   done | sort -u | while read -r prefix; do
     dmsetup ls 2>/dev/null | awk -v prefix="$prefix" 'index($1, prefix) == 1 { print $1 }'
   done
