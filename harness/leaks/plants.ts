@@ -46,7 +46,7 @@ export const plants: readonly Plant[] = [
     title: 'a mount in the host, with a process standing in it',
     plant: `mount -t tmpfs planted /mnt; ${hold('cd /mnt')}`,
     kind: 'mount',
-    what: /^tmpfs planted at \/mnt \(rw,.*private\)$/,
+    what: /^tmpfs planted at \/mnt \(rw,.*(private|shared)\)$/,
     owner: 'pid PID \\(sleep\\) in mnt:\\[\\d+\\]: cwd /mnt',
     undo: `${unhold()}; until umount /mnt; do sleep 0.05; done`,
   },
@@ -70,7 +70,7 @@ export const plants: readonly Plant[] = [
   {
     title: 'a device-mapper device held open',
     probe: 'dmsetup version',
-    plant: `dmsetup create planted-$LABEL --table '0 8 error'; ${hold('exec 3</dev/mapper/planted-$LABEL')}`,
+    plant: `dmsetup create planted-$LABEL --table '0 8 zero'; ${hold('exec 3</dev/mapper/planted-$LABEL')}`,
     kind: 'dm',
     what: /^planted-\w+ \(dm-\d+\)$/,
     owner: 'pid PID \\(sleep\\).*: fd 3 /dev/(dm-|mapper/planted-)',
