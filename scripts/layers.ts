@@ -89,5 +89,5 @@ function partOf(file: string): string | undefined {
 }
 
 function isTest(file: string): boolean {
-  return /(\.test|conformance[a-z-]*)\.ts$/.test(file);
+  return /(\.test|conformance[a-z-]*|-suite)\.ts$/.test(file);
 }

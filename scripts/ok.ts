@@ -2,6 +2,7 @@
 import { performance } from 'node:perf_hooks';
 import { $, chalk } from 'zx';
 import { checkLayers } from './layers.ts';
+import { checkLockFile } from './lock-file.ts';
 
 const gate = $({ verbose: false, nothrow: true });
 
@@ -9,6 +10,7 @@ const steps: Record<string, () => Promise<string | undefined>> = {
   'format and lint': () => command(['biome', 'check', '--error-on-warnings', '.']),
   types: () => command(['tsc', '-p', '.']),
   layers: async () => checkLayers('.').join('\n') || undefined,
+  'lock file': async () => checkLockFile().join('\n') || undefined,
   'unit tests': () => command(['vitest', 'run', '--project', 'unit', '--reporter', 'dot']),
 };
 
