@@ -1,3 +1,5 @@
+import type { Seccomp } from './oci-seccomp.ts';
+
 /**
  * The parts of the OCI runtime specification 1.2 (config.md, config-linux.md) that hull reads, under the
  * specification's own names.
@@ -25,6 +27,24 @@ export interface Process {
   readonly rlimits?: readonly { readonly type: string; readonly soft: number; readonly hard: number }[];
   readonly noNewPrivileges?: boolean;
   readonly oomScoreAdj?: number;
+  readonly apparmorProfile?: string;
+  readonly selinuxLabel?: string;
+  readonly ioPriority?: { readonly class: string; readonly priority?: number };
+  readonly scheduler?: Scheduler;
+  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string };
+}
+
+/** sched_setattr(2); times in nanoseconds. */
+export interface Scheduler {
+  /** `SCHED_OTHER`, … */
+  readonly policy: string;
+  readonly nice?: number;
+  readonly priority?: number;
+  /** `SCHED_FLAG_RESET_ON_FORK`, … */
+  readonly flags?: readonly string[];
+  readonly runtime?: number;
+  readonly deadline?: number;
+  readonly period?: number;
 }
 
 export interface User {
@@ -48,6 +68,9 @@ export interface SpecMount {
   readonly type?: string;
   readonly source?: string;
   readonly options?: readonly string[];
+  /** With the option `idmap` or `ridmap`; the container's own mappings where absent. */
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
 }
 
 export type NamespaceType = 'mount' | 'pid' | 'network' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';
@@ -61,6 +84,24 @@ export interface Linux {
   readonly maskedPaths?: readonly string[];
   readonly readonlyPaths?: readonly string[];
   readonly rootfsPropagation?: string;
+  readonly seccomp?: Seccomp;
+  readonly uidMappings?: readonly IdMapping[];
+  readonly gidMappings?: readonly IdMapping[];
+  /** Of a new time namespace: seconds and nanoseconds added to the clocks. */
+  readonly timeOffsets?: Readonly<
+    Partial<Record<'monotonic' | 'boottime', { readonly secs?: number; readonly nanosecs?: number }>>
+  >;
+  readonly personality?: { readonly domain: string; readonly flags?: readonly string[] };
+  /** SELinux context for mounts. */
+  readonly mountLabel?: string;
+  readonly intelRdt?: object;
+}
+
+/** `size` ids from `containerID` on in the namespace are those from `hostID` on outside. */
+export interface IdMapping {
+  readonly containerID: number;
+  readonly hostID: number;
+  readonly size: number;
 }
 
 export interface Device {
@@ -75,20 +116,74 @@ export interface Device {
 
 /** config-linux.md, "Control groups"; bytes, microseconds and counts as there. */
 export interface Resources {
+  readonly devices?: readonly DeviceRule[];
   readonly memory?: {
     readonly limit?: number;
     readonly reservation?: number;
     /** Memory plus swap. */
     readonly swap?: number;
+    /** TCP buffers, v1 only. (`kernel` is read by nobody: the kernel no longer has such a limit.) */
+    readonly kernelTCP?: number;
     readonly swappiness?: number;
     readonly disableOOMKiller?: boolean;
+    /** Refuse a limit below what is used, where the kernel would kill to reach it. */
+    readonly checkBeforeUpdate?: boolean;
   };
   readonly cpu?: {
     readonly shares?: number;
     readonly quota?: number;
+    readonly burst?: number;
     readonly period?: number;
+    readonly realtimeRuntime?: number;
+    readonly realtimePeriod?: number;
     readonly cpus?: string;
     readonly mems?: string;
+    /** 1 makes the group SCHED_IDLE, 0 takes it back. */
+    readonly idle?: number;
   };
   readonly pids?: { readonly limit: number };
+  readonly blockIO?: {
+    /** 10 to 1000. */
+    readonly weight?: number;
+    readonly leafWeight?: number;
+    readonly weightDevice?: readonly WeightDevice[];
+    readonly throttleReadBpsDevice?: readonly ThrottleDevice[];
+    readonly throttleWriteBpsDevice?: readonly ThrottleDevice[];
+    readonly throttleReadIOPSDevice?: readonly ThrottleDevice[];
+    readonly throttleWriteIOPSDevice?: readonly ThrottleDevice[];
+  };
+  /** `pageSize` as `2MB`. */
+  readonly hugepageLimits?: readonly { readonly pageSize: string; readonly limit: number }[];
+  readonly network?: {
+    readonly classID?: number;
+    readonly priorities?: readonly { readonly name: string; readonly priority: number }[];
+  };
+  /** By the device's name, as `mlx5_1`. */
+  readonly rdma?: Readonly<Record<string, { readonly hcaHandles?: number; readonly hcaObjects?: number }>>;
+  /** v2: file name to content, several lines are several writes. */
+  readonly unified?: Readonly<Record<string, string>>;
+}
+
+/** The last rule that names a device decides about each kind of access. Absent type: both; absent number: every one. */
+export interface DeviceRule {
+  readonly allow: boolean;
+  readonly type?: 'a' | 'b' | 'c' | 'u' | 'p';
+  readonly major?: number;
+  readonly minor?: number;
+  /** Of `r`, `w` and `m` (mknod); absent: all three. */
+  readonly access?: string;
+}
+
+export interface WeightDevice {
+  readonly major: number;
+  readonly minor: number;
+  readonly weight?: number;
+  readonly leafWeight?: number;
+}
+
+/** Bytes or operations a second; 0 takes the limit away. */
+export interface ThrottleDevice {
+  readonly major: number;
+  readonly minor: number;
+  readonly rate: number;
 }

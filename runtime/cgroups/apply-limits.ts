@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
+import { applyDevices } from './devices/apply-devices.ts';
 import { readValue, writeLimit } from './files.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import type { Setting } from './setting.ts';
@@ -14,6 +15,7 @@ export async function applyLimits(
 ): Promise<void> {
   const home = (controller: string) => homeOf(hierarchies, controller);
   const settings = settingsFor(resources, (name) => home(name)?.version, current(home('memory'), path));
+  if (resources.devices) applyDevices(hierarchies, path, resources.devices);
   for (const setting of settings) {
     const hierarchy = home(setting.controller);
     if (!hierarchy) continue; // settingsFor has refused those

@@ -1,7 +1,19 @@
 import { HullError } from '../base/errors.ts';
 import type { Process, Resources } from '../base/oci.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
+import { defaultDeviceRules } from '../cgroups/devices/device-list.ts';
 import type { HostConfig } from './create-request.ts';
+
+/** All that a container's cgroup gets: its limits, and the devices it may use. */
+export function resourcesOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapLimit'>): Resources {
+  return {
+    // Without a rule of its own a group may open every device of the host, and CAP_MKNOD makes the nodes.
+    devices: host.Privileged
+      ? [{ allow: true, access: 'rwm' }]
+      : [{ allow: false, access: 'rwm' }, ...defaultDeviceRules],
+    ...limitsOf(host, features),
+  };
+}
 
 /** HostConfig's limits under the OCI names. Kind `invalid` for values that contradict each other. */
 export function limitsOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapLimit'>): Resources {

@@ -70,7 +70,86 @@ describe('makeSpec', () => {
             "/proc/sys",
             "/proc/sysrq-trigger",
           ],
-          "resources": {},
+          "resources": {
+            "devices": [
+              {
+                "access": "rwm",
+                "allow": false,
+              },
+              {
+                "access": "m",
+                "allow": true,
+                "type": "c",
+              },
+              {
+                "access": "m",
+                "allow": true,
+                "type": "b",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 1,
+                "minor": 3,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 1,
+                "minor": 5,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 1,
+                "minor": 7,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 1,
+                "minor": 8,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 1,
+                "minor": 9,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 5,
+                "minor": 0,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 5,
+                "minor": 1,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 5,
+                "minor": 2,
+                "type": "c",
+              },
+              {
+                "access": "rwm",
+                "allow": true,
+                "major": 136,
+                "type": "c",
+              },
+            ],
+          },
           "sysctl": {},
         },
         "mounts": [
@@ -291,12 +370,21 @@ describe('makeSpec', () => {
   test('limits are under their OCI names; swap is twice the memory only where it can be limited', () => {
     const HostConfig = { Memory: 64 << 20, NanoCpus: 5e8, PidsLimit: 9, CpuShares: 256, CpusetCpus: '0-1' };
     expect(specOf({ HostConfig }).linux.resources).toEqual({
+      devices: expect.arrayContaining([{ allow: false, access: 'rwm' }]),
       memory: { limit: 64 << 20, swap: 128 << 20 },
       cpu: { shares: 256, period: 100_000, quota: 50_000, cpus: '0-1' },
       pids: { limit: 9 },
     });
     const without = specOf({ HostConfig }, { cgroupFeatures: { swapLimit: false } });
     expect(without.linux.resources?.memory).toEqual({ limit: 64 << 20 });
+  });
+
+  test('devices: none of the host, all where privileged', () => {
+    const first = (HostConfig: object) => specOf({ HostConfig }).linux.resources?.devices?.[0];
+    expect(first({})).toEqual({ allow: false, access: 'rwm' });
+    expect(specOf({ HostConfig: { Privileged: true } }).linux.resources?.devices).toEqual([
+      { allow: true, access: 'rwm' },
+    ]);
   });
 
   test.each([

@@ -2,7 +2,7 @@ import type { Device, NamespaceType, Process, Spec, SpecMount } from '../base/oc
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { chooseCapabilities } from './capabilities.ts';
 import { chooseModes, type HostModes } from './host-modes.ts';
-import { limitsOf, rlimitsOf } from './limits.ts';
+import { resourcesOf, rlimitsOf } from './limits.ts';
 import { mergeEnvironment } from './merge-config.ts';
 import type { ContainerConfig } from './record.ts';
 import { mountsOf } from './spec-mounts.ts';
@@ -44,7 +44,7 @@ export function makeSpec(input: SpecInput): Spec {
       namespaces: namespacesOf(modes),
       devices: host.Privileged ? input.hostDevices : [],
       cgroupsPath: input.cgroupPath,
-      resources: limitsOf(host, input.cgroupFeatures),
+      resources: resourcesOf(host, input.cgroupFeatures),
       sysctl: host.Sysctls,
       maskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? defaultMaskedPaths),
       readonlyPaths: host.Privileged ? [] : (host.ReadonlyPaths ?? defaultReadonlyPaths),
