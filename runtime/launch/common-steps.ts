@@ -1,13 +1,18 @@
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
 import type { Area, Arg, Cell, Target } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
-import { recordDescriptor, recordSize, recordTag } from './records.ts';
+import { recordSize, recordTag } from './records.ts';
 
 /**
  * From here on, a step that fails writes the error record and ends the process with status 1. `before` may add what has
  * to be undone first; its own errors are passed over, so that they do not replace the one that is reported.
  */
-export function reportFailures(p: ProgramBuilder, name: string, before?: () => void): void {
+export function reportFailures(
+  p: ProgramBuilder,
+  name: string,
+  before?: () => void,
+  descriptor: Arg = p.recordDescriptor,
+): void {
   const record = p.buffer(`${name} failure`, recordSize);
   const over = p.label(`${name} begins`);
   const label = p.label(`${name} failed`);
@@ -15,14 +20,14 @@ export function reportFailures(p: ProgramBuilder, name: string, before?: () => v
   p.place(label);
   p.copy(p.lastResult, at(record, 8));
   before?.();
-  writeRecord(p, record);
+  writeRecord(p, record, descriptor);
   p.call('exit_group', [1], { errors: 'next' });
   p.place(over);
   p.onFailure({ label, index: at(record, 0) });
 }
 
-function writeRecord(p: ProgramBuilder, record: Area): void {
-  p.call('write', [recordDescriptor, address(record), recordSize], {
+function writeRecord(p: ProgramBuilder, record: Area, descriptor: Arg): void {
+  p.call('write', [descriptor, address(record), recordSize], {
     what: 'report the failure',
     errors: 'next',
   });
@@ -34,7 +39,9 @@ export function report(p: ProgramBuilder, tag: keyof typeof recordTag, value?: C
   bytes.writeBigInt64LE(BigInt(recordTag[tag]), 0);
   const record = p.bytes(`${tag} record`, bytes);
   if (value) p.copy(value, at(record, 8));
-  p.call('write', [recordDescriptor, address(record), recordSize], { what: `report to the daemon (${tag})` });
+  p.call('write', [p.recordDescriptor, address(record), recordSize], {
+    what: `report to the daemon (${tag})`,
+  });
 }
 
 /**
@@ -44,7 +51,7 @@ export function report(p: ProgramBuilder, tag: keyof typeof recordTag, value?: C
 export function begin(p: ProgramBuilder, name: string, first: number): void {
   closeFrom(p, first);
   const setDescriptorFlags = named(2, 'F_SETFD');
-  p.call('fcntl', [recordDescriptor, setDescriptorFlags, named(1, 'FD_CLOEXEC')], {
+  p.call('fcntl', [p.recordDescriptor, setDescriptorFlags, named(1, 'FD_CLOEXEC')], {
     what: 'mark the record pipe close-on-exec',
   });
   // The C library's posix_spawn leaves its two internal signals ignored.

@@ -1,12 +1,13 @@
 import { HullError } from '../base/errors.ts';
-import type { Capabilities, Process } from '../base/oci.ts';
-import { capabilityNames, capabilityNumbers } from './capabilities.ts';
-import { dieWithParent, words } from './common-steps.ts';
-import { AT_FDCWD, flagsOf, named, OPEN, PRCTL } from './constants.ts';
+import type { Process } from '../base/oci.ts';
+import type { SeccompFilter } from '../kernel/seccomp-filter.ts';
+import { words } from './common-steps.ts';
+import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
 import { quote } from './mount-steps.ts';
 import type { AreaPart, Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
-import { recordDescriptor, recordSize, recordTag, statSize } from './records.ts';
+import { recordSize, recordTag, statSize } from './records.ts';
+import { loadSeccomp } from './seccomp-steps.ts';
 
 /** RLIMIT_* of asm-generic/resource.h. */
 const rlimitNumbers: Readonly<Record<string, number>> = {
@@ -76,74 +77,13 @@ function limitValue(value: number): bigint {
   return value < 0 || value > Number.MAX_SAFE_INTEGER ? 0xffffffffffffffffn : BigInt(value);
 }
 
-/**
- * Becomes the user of the container. The order is LAUNCH's: bounding set, keepcaps, groups, gid, uid, capset, ambient
- * set, PDEATHSIG (a change of user clears it), no_new_privs.
- */
-export function becomeUser(p: ProgramBuilder, process: Process): void {
-  const { user, capabilities } = process;
-  if (capabilities) {
-    const bounding = capabilityNumbers(capabilities.bounding ?? []);
-    for (const [number, name] of capabilityNames.entries())
-      if (!bounding.has(number))
-        p.call('prctl', [named(PRCTL.CAPBSET_DROP, 'PR_CAPBSET_DROP'), named(number, name), 0, 0, 0], {
-          what: `drop ${name} from the bounding set`,
-          errors: { EINVAL: 'next' },
-        });
-    p.call('prctl', [named(PRCTL.SET_KEEPCAPS, 'PR_SET_KEEPCAPS'), 1, 0, 0, 0], {
-      what: 'keep capabilities',
-    });
-  }
-  const groups = user.additionalGids ?? [];
-  const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
-  for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
-  p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
-    what: `set the groups to [${groups.join(', ')}]`,
-  });
-  p.call('setresgid', [user.gid, user.gid, user.gid], { what: `become group ${user.gid}` });
-  p.call('setresuid', [user.uid, user.uid, user.uid], { what: `become user ${user.uid}` });
-  if (capabilities) setCapabilities(p, capabilities);
-  dieWithParent(p);
-  p.call('umask', [user.umask ?? 0o022]);
-  if (process.noNewPrivileges)
-    p.call('prctl', [named(PRCTL.SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS'), 1, 0, 0, 0], {
-      what: 'set no_new_privs',
-    });
-}
-
-function setCapabilities(p: ProgramBuilder, capabilities: Capabilities): void {
-  const sets = [capabilities.effective, capabilities.permitted, capabilities.inheritable].map((names) =>
-    [...capabilityNumbers(names ?? [])].reduce((mask, number) => mask | (1n << BigInt(number)), 0n),
-  );
-  // Two structs of three 32-bit words: the lower halves of effective, permitted and inheritable, then the upper ones.
-  const data = Buffer.alloc(24);
-  for (const [index, mask] of sets.entries()) {
-    data.writeUInt32LE(Number(mask & 0xffffffffn), index * 4);
-    data.writeUInt32LE(Number(mask >> 32n), 12 + index * 4);
-  }
-  const version3 = Buffer.alloc(8);
-  version3.writeUInt32LE(0x20080522);
-  p.call(
-    'capset',
-    [address(p.bytes('capability header', version3)), address(p.bytes('capabilities', data))],
-    {
-      what: 'set the capabilities',
-    },
-  );
-  const ambient = named(PRCTL.CAP_AMBIENT, 'PR_CAP_AMBIENT');
-  p.call('prctl', [ambient, named(4, 'PR_CAP_AMBIENT_CLEAR_ALL'), 0, 0, 0], {
-    what: 'clear the ambient set',
-  });
-  for (const number of capabilityNumbers(capabilities.ambient ?? [])) {
-    const name = capabilityNames[number] ?? '';
-    p.call('prctl', [ambient, named(2, 'PR_CAP_AMBIENT_RAISE'), named(number, name), 0, 0], {
-      what: `raise ${name} in the ambient set`,
-    });
-  }
-}
-
 /** Goes to the working folder, tells the daemon (EPIPE ends the start when it is gone), and becomes the command. */
-export function execute(p: ProgramBuilder, process: Process, stat: AreaPart): void {
+export function execute(
+  p: ProgramBuilder,
+  process: Process,
+  stat: AreaPart,
+  beforeExecute?: () => void,
+): void {
   const [command] = process.args;
   if (command === undefined || command === '')
     throw new HullError('Cannot start a container: found no command, wanted args[0]', { kind: 'invalid' });
@@ -151,12 +91,18 @@ export function execute(p: ProgramBuilder, process: Process, stat: AreaPart): vo
   const candidates = candidatesOf(command, env);
   const argv = p.vector('argv', process.args);
   const envp = p.vector('envp', env);
-  p.call('write', [recordDescriptor, stat, recordSize + statSize], {
+  const what = `run ${quote(command)}`;
+  const chosen = beforeExecute && findCommand(p, candidates, what);
+  p.call('write', [p.recordDescriptor, stat, recordSize + statSize], {
     what: 'tell the daemon of the start',
   });
+  beforeExecute?.();
   const noSignal = words(p, 'no signals', [0]);
   p.call('rt_sigprocmask', [named(2, 'SIG_SETMASK'), address(noSignal), 0, 8], { what: 'unblock signals' });
-  const what = `run ${quote(command)}`;
+  if (chosen) {
+    p.call('execve', [chosen, argv, envp], { what });
+    return;
+  }
   const [first, ...others] = candidates;
   if (first === undefined) throw new Error('candidatesOf answers at least one');
   if (others.length === 0) {
@@ -178,6 +124,28 @@ export function execute(p: ProgramBuilder, process: Process, stat: AreaPart): vo
     p.place(next);
   }
   p.call('execve', [found, argv, envp], { what });
+}
+
+/**
+ * The first of the candidates that the user may execute, for a start that comes later: what cannot be run is to be known when the
+ * container is created.
+ */
+function findCommand(p: ProgramBuilder, candidates: readonly string[], what: string): Cell {
+  const chosen = p.pointer('command', p.text(candidates[0] ?? ''));
+  const found = p.label('command found');
+  const executable = named(1, 'X_OK');
+  for (const [index, candidate] of candidates.entries()) {
+    p.copy(p.pointer(`candidate ${index + 1}`, p.text(candidate)), chosen);
+    const next = { ENOENT: 'next', ENOTDIR: 'next', EACCES: 'next' } as const;
+    p.call('faccessat2', [AT_FDCWD, p.text(candidate), executable, named(0x200, 'AT_EACCESS')], {
+      what,
+      // Older than Linux 5.8: execve itself tells.
+      errors: { ENOSYS: found, EPERM: found, ...(index === candidates.length - 1 ? {} : next) },
+      zero: found,
+    });
+  }
+  p.place(found);
+  return chosen;
 }
 
 function candidatesOf(command: string, env: readonly string[]): readonly string[] {

@@ -1,5 +1,6 @@
 import { errnoNumber } from '../base/errors.ts';
 import type { Area, AreaPart, Arg, Cell, FailureHandler, Label, Program, Step, Target } from './program.ts';
+import { recordDescriptor } from './records.ts';
 import type { CallName } from './system-calls.ts';
 
 export interface CallOptions {
@@ -28,6 +29,12 @@ export class ProgramBuilder {
   readonly #failureHandlers: FailureHandler[] = [];
   readonly lastResult = this.cell('last result');
   readonly #scratch = this.cell('scratch');
+  /** Of the record pipe. Below it are the streams, and descriptors that the container's process is to have. */
+  readonly recordDescriptor: number;
+
+  constructor(record: number = recordDescriptor) {
+    this.recordDescriptor = record;
+  }
 
   /** An 8-byte variable. */
   cell(name: string, initial?: number | bigint): Cell {

@@ -36,18 +36,18 @@ interface BindSource {
   readonly tree?: Cell;
 }
 
-const nullDescriptor = 99;
-const firstSourceDescriptor = 100;
+const nullDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 96;
+const firstSourceDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 97;
 
 export function openHostHandles(p: ProgramBuilder, mounts: readonly SpecMount[]): HostHandles {
   const proc = openPath(p, 'proc', '/proc', 'open /proc');
   const descriptors = openPath(p, 'own descriptors', '/proc/self/fd', 'open /proc/self/fd');
-  fix(p, openPath(p, 'null', '/dev/null', 'open "/dev/null"'), nullDescriptor);
+  fix(p, openPath(p, 'null', '/dev/null', 'open "/dev/null"'), nullDescriptor(p));
   const sources = new Map<SpecMount, BindSource>();
   for (const mount of mounts) {
     if (!isBind(mount)) continue;
     const source = mount.source ?? '';
-    const descriptor = firstSourceDescriptor + sources.size;
+    const descriptor = firstSourceDescriptor(p) + sources.size;
     fix(
       p,
       openPath(p, 'source', source, `open ${quote(source)} for ${quote(mount.destination)}`),
@@ -86,7 +86,12 @@ function isBind({ type, options }: SpecMount): boolean {
 }
 
 /** Steps 2 to 4 of the order above. */
-export function buildRoot(p: ProgramBuilder, request: LaunchRequest, host: HostHandles): void {
+export function buildRoot(
+  p: ProgramBuilder,
+  request: Pick<LaunchRequest, 'spec' | 'rootMounts' | 'cgroup'>,
+  host: HostHandles,
+  { inRoot }: { readonly inRoot?: (() => void) | undefined } = {},
+): void {
   const { spec } = request;
   p.call('umask', [0]);
   stageRoot(p, request.rootMounts);
@@ -104,6 +109,7 @@ export function buildRoot(p: ProgramBuilder, request: LaunchRequest, host: HostH
     writeText(p, host.proc, `sys/${name.replaceAll('.', '/')}`, value, {
       what: `set sysctl ${name} to ${value}`,
     });
+  inRoot?.();
   for (const path of spec.linux.maskedPaths ?? []) maskPath(p, path);
   for (const path of spec.linux.readonlyPaths ?? []) makeReadonly(p, path);
   makeFolders(p, spec.process.cwd);
@@ -250,7 +256,7 @@ function maskPath(p: ProgramBuilder, path: string): void {
   const done = p.label(`${path} masked`);
   const folder = p.label(`${path} is a folder`);
   const what = `mask ${quote(path)}`;
-  p.call('mount', [p.text(String(nullDescriptor)), p.text(path), 0, mountFlags(MS.BIND), 0], {
+  p.call('mount', [p.text(String(nullDescriptor(p))), p.text(path), 0, mountFlags(MS.BIND), 0], {
     what,
     errors: { ENOENT: done, ENOTDIR: folder },
     zero: done,

@@ -11,6 +11,7 @@ export const systemCalls = {
   symlinkat: { x64: 266, arm64: 36 },
   unlinkat: { x64: 263, arm64: 35 },
   renameat: { x64: 264, arm64: 38 },
+  faccessat2: { x64: 439, arm64: 439 },
   fchmodat: { x64: 268, arm64: 53 },
   fchownat: { x64: 260, arm64: 54 },
   fchown: { x64: 93, arm64: 55 },
@@ -55,6 +56,18 @@ export const systemCalls = {
   open_tree: { x64: 428, arm64: 428 },
   move_mount: { x64: 429, arm64: 429 },
   mount_setattr: { x64: 442, arm64: 442 },
+  fsopen: { x64: 430, arm64: 430 },
+  fsconfig: { x64: 431, arm64: 431 },
+  fsmount: { x64: 432, arm64: 432 },
+  seccomp: { x64: 317, arm64: 277 },
+  personality: { x64: 135, arm64: 92 },
+  ioprio_set: { x64: 251, arm64: 30 },
+  sched_setattr: { x64: 314, arm64: 274 },
+  sched_setaffinity: { x64: 203, arm64: 122 },
+  statfs: { x64: 137, arm64: 43 },
+  fstatfs: { x64: 138, arm64: 44 },
+  getuid: { x64: 102, arm64: 174 },
+  getgid: { x64: 104, arm64: 176 },
 } as const satisfies Record<string, { readonly x64: number; readonly arm64: number }>;
 
 export type CallName = keyof typeof systemCalls;

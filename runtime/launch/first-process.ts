@@ -1,0 +1,67 @@
+import type { Spec } from '../base/oci.ts';
+import { dieWithParent, writeText } from './common-steps.ts';
+import { named, PRCTL } from './constants.ts';
+import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
+import { becomeUser, execute, limitResources, readOwnStat } from './process-steps.ts';
+import type { ProgramBuilder } from './program-builder.ts';
+import { buildRoot, type HostHandles, openHostHandles } from './root-steps.ts';
+import type { LaunchRequest } from './types.ts';
+
+/** Where the two kinds of a container's first process differ: the one below a monitor, and the detached one (`hull oci`). */
+export interface FirstProcessForm {
+  /** The process is killed when its parent ends. */
+  readonly diesWithParent: boolean;
+  /** Sets up descriptors 0, 1 and 2; the session is there. */
+  takeStreams(): void;
+  /** Set when the specification says nothing; undefined leaves the caller's. */
+  readonly defaultOomScoreAdj?: number;
+  /** In the namespaces, the host's files still in sight and nothing mounted yet. */
+  beforeRoot?(host: HostHandles): void;
+  /** Confined to the root, its mounts and devices made. */
+  inRoot?(): void;
+  /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
+  beforeExecute?(): void;
+}
+
+/** From right after the clone, in its cgroups, to execve. */
+export function becomeContainer(
+  p: ProgramBuilder,
+  request: Pick<LaunchRequest, 'spec' | 'rootMounts' | 'cgroup'>,
+  namespaces: NamespacePlan,
+  form: FirstProcessForm,
+): void {
+  const { spec } = request;
+  if (form.diesWithParent) dieWithParent(p);
+  p.call('prctl', [named(PRCTL.SET_DUMPABLE, 'PR_SET_DUMPABLE'), 0, 0, 0, 0], {
+    what: 'keep others from looking in',
+  });
+  p.call('setsid', [], { what: 'begin a session' });
+  form.takeStreams();
+  for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
+  if (namespaces.isNew('cgroup'))
+    p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
+  if (namespaces.isNew('uts')) setNames(p, spec);
+  if (namespaces.isNew('network')) raiseLoopback(p);
+  const host = openHostHandles(p, spec.mounts ?? []);
+  const stat = readOwnStat(p, host.proc);
+  const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
+  if (score !== undefined)
+    writeText(p, host.proc, 'self/oom_score_adj', String(score), { what: `set oom_score_adj to ${score}` });
+  limitResources(p, spec.process);
+  form.beforeRoot?.(host);
+  buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
+  becomeUser(p, spec.process, form);
+  execute(p, spec.process, stat, form.beforeExecute && (() => form.beforeExecute?.()));
+}
+
+function setNames(p: ProgramBuilder, spec: Spec): void {
+  const names = [
+    ['sethostname', spec.hostname],
+    ['setdomainname', spec.domainname],
+  ] as const;
+  for (const [call, name] of names)
+    if (name !== undefined)
+      p.call(call, [p.text(name), Buffer.byteLength(name)], {
+        what: `set the ${call.slice(3)} to ${JSON.stringify(name)}`,
+      });
+}
