@@ -3,11 +3,12 @@ import { cloneInto } from './clone-steps.ts';
 import { begin, dieWithParent, report, reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
 import { namespaceFlag } from './namespace-steps.ts';
-import { becomeUser, execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
+import { execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { address, ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor } from './records.ts';
 import type { ExecRequest } from './types.ts';
+import { becomeUser } from './user-steps.ts';
 
 /** The pipe that takes the command's wait status (8 bytes). */
 export const statusDescriptor = 4;
@@ -67,7 +68,7 @@ export function compileExec(request: ExecRequest): Program {
   p.call('fchdir', [root], { what: "enter the container's root" });
   p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
   p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
-  becomeUser(p, process);
+  becomeUser(p, process, { loadsFilter: false, diesWithParent: true });
   execute(p, process, stat);
 
   p.place(parent);

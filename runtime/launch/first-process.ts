@@ -2,10 +2,11 @@ import type { Spec } from '../base/oci.ts';
 import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
-import { becomeUser, execute, limitResources, readOwnStat } from './process-steps.ts';
+import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { buildRoot, type HostHandles, openHostHandles } from './root-steps.ts';
 import type { LaunchRequest } from './types.ts';
+import { becomeUser } from './user-steps.ts';
 
 /** Where the two kinds of a container's first process differ: the one below a monitor, and the detached one (`hull oci`). */
 export interface FirstProcessForm {
@@ -50,7 +51,7 @@ export function becomeContainer(
   limitResources(p, spec.process);
   form.beforeRoot?.(host);
   buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
-  becomeUser(p, spec.process, form);
+  becomeUser(p, spec.process, { loadsFilter: false, diesWithParent: form.diesWithParent });
   execute(p, spec.process, stat, form.beforeExecute && (() => form.beforeExecute?.()));
 }
 
