@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { StateFolder } from '../leaks/types.ts';
 import type { Ssh, SshProcess } from '../ssh/ssh.ts';
 import { daemonScript } from './daemon-script.ts';
@@ -29,6 +28,8 @@ export const pidFolder = '/run/seatrial/engines';
 
 const stopMs = 30_000;
 const logLimit = 1024 * 1024;
+/** Without a word in the log the daemon is asked this often. */
+const silenceMs = 500;
 
 /** Any daemon that is one process with a pid file of ours, started by setsid so that no SSH session owns it. */
 export class DaemonControl implements EngineControl {
@@ -36,6 +37,7 @@ export class DaemonControl implements EngineControl {
   readonly #daemon: DaemonDefinition;
   readonly #ping: () => Promise<void>;
   readonly #pidFile: string;
+  readonly #logged = new Bell();
   #logMark = 0;
   #logSize = 0;
   #logFollower: Promise<SshProcess> | undefined;
@@ -144,6 +146,7 @@ export class DaemonControl implements EngineControl {
     throw new EngineError(`Cannot ${verb} ${this.#title}: ${why}`, await this.log());
   }
 
+  /** A ping costs an emulated guest as much as a tenth of the whole start, so it is sent when the log says that something happened. */
   async #waitForPing(): Promise<void> {
     const deadline = Date.now() + this.#daemon.startMs;
     for (let attempt = 1; ; attempt += 1) {
@@ -153,7 +156,7 @@ export class DaemonControl implements EngineControl {
       );
       if (error === undefined) return;
       if (this.#ssh.lost.aborted) throw this.#ssh.lost.reason;
-      if (attempt % 15 === 0 && !(await this.isRunning())) {
+      if (attempt % 4 === 0 && !(await this.isRunning())) {
         const log = await this.log();
         throw new EngineError(
           `Cannot start ${this.#title}: the daemon ended. Its last words: ${log.trim().slice(-1500)}`,
@@ -168,7 +171,7 @@ export class DaemonControl implements EngineControl {
           log,
         );
       }
-      await sleep(60);
+      await this.#logged.wait(silenceMs);
     }
   }
 
@@ -177,9 +180,28 @@ export class DaemonControl implements EngineControl {
     const follower = await this.#ssh.spawn(['tail', '-c', '+1', '-F', this.#daemon.logFile]);
     follower.stdio.on('data', (chunk: Buffer) => {
       this.#logSize += chunk.length;
+      this.#logged.notify();
     });
     follower.stdio.on('error', () => {});
     follower.stderr.resume();
     return follower;
+  }
+}
+
+/** Something that happens now and then, and can be waited for. */
+class Bell {
+  #ring = Promise.withResolvers<void>();
+
+  notify(): void {
+    this.#ring.resolve();
+    this.#ring = Promise.withResolvers<void>();
+  }
+
+  /** Until the next notify, or until `ms` have passed. */
+  async wait(ms: number): Promise<void> {
+    const { promise } = this.#ring;
+    const timer = setTimeout(() => this.notify(), ms);
+    await promise;
+    clearTimeout(timer);
   }
 }

@@ -35,7 +35,9 @@ end)
   gone "$p" $(($3 * 10)) || { echo "process $p still runs $3 s after SIG$1" >&2; exit 3; } ;;
 start)
   data=$1 exec=$2 log=$3; shift 3
-  mkdir -p "$data" "$exec" "\${file%/*}" "\${log%/*}"
+  for folder in "$data" "$exec" "\${file%/*}" "\${log%/*}"; do
+    [ -d "$folder" ] || mkdir -p "$folder"
+  done
   others
   if alive "$file" "$exe"; then exit 0; fi
   : >> "$log"
