@@ -1,5 +1,6 @@
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
+import { onlyV1 } from './only-v1.ts';
 import { type Controller, type CurrentLimits, type Setting, unlimitedV2 } from './setting.ts';
 
 type Memory = NonNullable<Resources['memory']>;
@@ -13,10 +14,11 @@ export const memory: Controller = {
 
   v1({ memory: wanted }, current) {
     if (!wanted) return [];
-    checkSwap(wanted);
+    checkSwap(wanted, current);
     return [
       ...limitsV1(wanted, current),
       ...optional('memory.soft_limit_in_bytes', wanted.reservation),
+      ...optional('memory.kmem.tcp.limit_in_bytes', wanted.kernelTCP),
       ...(wanted.swappiness === undefined || wanted.swappiness < 0
         ? []
         : [set('memory.swappiness', String(wanted.swappiness))]),
@@ -24,14 +26,16 @@ export const memory: Controller = {
     ];
   },
 
-  v2({ memory: wanted }) {
+  v2({ memory: wanted }, current) {
     if (!wanted) return [];
-    checkSwap(wanted);
-    if (wanted.disableOOMKiller) throw onlyV1('disableOOMKiller', 'the OOM killer cannot be disabled');
+    const limit = wanted.limit || current.memory;
+    checkSwap(wanted, current);
+    if (wanted.disableOOMKiller) throw onlyV1('memory.disableOOMKiller', 'the OOM killer cannot be disabled');
     if (wanted.swappiness !== undefined && wanted.swappiness >= 0) {
-      throw onlyV1('swappiness', 'there is no swappiness per group');
+      throw onlyV1('memory.swappiness', 'there is no swappiness per group');
     }
-    const swapOnly = wanted.swap ? swapAlone(wanted.swap, wanted.limit) : undefined;
+    if (wanted.kernelTCP) throw onlyV1('memory.kernelTCP', 'TCP buffers count as memory');
+    const swapOnly = wanted.swap ? swapAlone(wanted.swap, limit) : undefined;
     return [
       // Swap first: lowering memory.max below what is used pushes pages to swap, up to the limit in force.
       ...(swapOnly === undefined ? [] : [set('memory.swap.max', unlimitedV2(swapOnly))]),
@@ -42,15 +46,18 @@ export const memory: Controller = {
 };
 
 /** The kernel refuses a memory limit above memory plus swap at every moment, so the order depends on which way they go. */
-function limitsV1({ limit, swap }: Memory, { memoryAndSwap = -1 }: CurrentLimits): Setting[] {
+function limitsV1({ limit, swap: wantedSwap }: Memory, { memoryAndSwap = -1 }: CurrentLimits): Setting[] {
+  // No limit on memory with one on memory plus swap would be refused.
+  const swap = wantedSwap || (limit === -1 && memoryAndSwap >= 0 ? -1 : undefined);
   const limitSetting = optional('memory.limit_in_bytes', limit);
   const swapSetting = optional('memory.memsw.limit_in_bytes', swap);
   const rises = swap !== undefined && memoryAndSwap >= 0 && (swap < 0 || swap > memoryAndSwap);
   return rises ? [...swapSetting, ...limitSetting] : [...limitSetting, ...swapSetting];
 }
 
-function checkSwap({ limit, swap }: Memory): void {
+function checkSwap({ limit: wanted, swap }: Memory, current: CurrentLimits): void {
   if (!swap || swap < 0) return;
+  const limit = wanted || current.memory;
   if (!limit || limit < 0) {
     throw new HullError(
       `Cannot limit memory plus swap to ${swap} bytes: found no memory limit, wanted one as well`,
@@ -72,9 +79,3 @@ const set = (file: string, value: string): Setting => ({ controller: 'memory', f
 
 const optional = (file: string, bytes: number | undefined): Setting[] =>
   bytes ? [set(file, String(bytes))] : [];
-
-function onlyV1(field: string, reason: string): HullError {
-  return new HullError(`Cannot set memory.${field}: found cgroup v2, where ${reason}; wanted cgroup v1`, {
-    kind: 'unsupported',
-  });
-}

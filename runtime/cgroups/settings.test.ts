@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
+import { ioWeight } from './blkio.ts';
 import { weightFromShares } from './cpu.ts';
 import type { CurrentLimits } from './setting.ts';
 import { settingsFor } from './settings.ts';
@@ -107,6 +108,144 @@ describe('settingsFor', () => {
     expect(action).toThrow(/Cannot set pids\.max to "20": found no cgroup controller "pids"/);
     expect(kindOf(action)).toBe('unsupported');
     expect(settingsFor({}, () => undefined)).toEqual([]);
+  });
+});
+
+describe('each controller', () => {
+  const brief = (resources: Resources, version: 1 | 2, current?: CurrentLimits) =>
+    settingsFor(resources, () => version, current).map(({ file, value, otherwise, optional }) =>
+      [
+        `${file}=${value}`,
+        ...(otherwise ? [`or ${otherwise.file}=${otherwise.value}`] : []),
+        ...(optional ? ['if there'] : []),
+      ].join(' '),
+    );
+  const disk = { major: 8, minor: 16 };
+
+  test.each<[string, Resources, string[], string[]]>([
+    [
+      'cpu: burst after the quota, idle after the weight',
+      { cpu: { quota: 20_000, burst: 10_000, shares: 2, idle: 1 } },
+      ['cpu.shares=2', 'cpu.idle=1', 'cpu.cfs_quota_us=20000', 'cpu.cfs_burst_us=10000'],
+      ['cpu.weight=1', 'cpu.idle=1', 'cpu.max=20000 100000', 'cpu.max.burst=10000'],
+    ],
+    [
+      'cpu: no longer idle, then its weight; a burst of 0',
+      { cpu: { shares: 2, idle: 0, burst: 0 } },
+      ['cpu.idle=0', 'cpu.shares=2', 'cpu.cfs_burst_us=0'],
+      ['cpu.idle=0', 'cpu.weight=1', 'cpu.max.burst=0'],
+    ],
+    [
+      'blkio: weights by either scheduler',
+      { blockIO: { weight: 500, weightDevice: [{ ...disk, weight: 10 }] } },
+      [
+        'blkio.weight=500 or blkio.bfq.weight=500',
+        'blkio.weight_device=8:16 10 or blkio.bfq.weight_device=8:16 10',
+      ],
+      ['io.bfq.weight=500 or io.weight=4950', 'io.bfq.weight=8:16 10 or io.weight=8:16 1'],
+    ],
+    [
+      'blkio: throttling',
+      {
+        blockIO: {
+          throttleReadBpsDevice: [{ ...disk, rate: 1000 }],
+          throttleWriteBpsDevice: [{ ...disk, rate: 0 }],
+          throttleReadIOPSDevice: [{ ...disk, rate: 3 }],
+          throttleWriteIOPSDevice: [
+            { ...disk, rate: 4 },
+            { major: 8, minor: 0, rate: 5 },
+          ],
+        },
+      },
+      [
+        'blkio.throttle.read_bps_device=8:16 1000',
+        'blkio.throttle.write_bps_device=8:16 0',
+        'blkio.throttle.read_iops_device=8:16 3',
+        'blkio.throttle.write_iops_device=8:16 4',
+        'blkio.throttle.write_iops_device=8:0 5',
+      ],
+      [
+        'io.max=8:16 rbps=1000',
+        'io.max=8:16 wbps=max',
+        'io.max=8:16 riops=3',
+        'io.max=8:16 wiops=4',
+        'io.max=8:0 wiops=5',
+      ],
+    ],
+    [
+      'hugetlb',
+      { hugepageLimits: [{ pageSize: '2MB', limit: 4 * MiB }] },
+      ['hugetlb.2MB.limit_in_bytes=4194304', 'hugetlb.2MB.rsvd.limit_in_bytes=4194304 if there'],
+      ['hugetlb.2MB.max=4194304', 'hugetlb.2MB.rsvd.max=4194304 if there'],
+    ],
+    [
+      'rdma',
+      { rdma: { mlx5_1: { hcaHandles: 3, hcaObjects: 10_000 }, mlx4_0: { hcaObjects: 1 }, mlx4_1: {} } },
+      ['rdma.max=mlx5_1 hca_handle=3 hca_object=10000', 'rdma.max=mlx4_0 hca_object=1'],
+      ['rdma.max=mlx5_1 hca_handle=3 hca_object=10000', 'rdma.max=mlx4_0 hca_object=1'],
+    ],
+  ])('%s', (_, resources, v1, v2) => {
+    expect(brief(resources, 1)).toEqual(v1);
+    expect(brief(resources, 2)).toEqual(v2);
+  });
+
+  test.each<[string, Resources, string[]]>([
+    [
+      'real time',
+      { cpu: { realtimePeriod: 1_000_000, realtimeRuntime: 950_000 } },
+      ['cpu.rt_period_us=1000000', 'cpu.rt_runtime_us=950000'],
+    ],
+    [
+      'network',
+      { network: { classID: 1_048_577, priorities: [{ name: 'eth0', priority: 5 }] } },
+      ['net_cls.classid=1048577', 'net_prio.ifpriomap=eth0 5'],
+    ],
+    ['leaf weight', { blockIO: { leafWeight: 300 } }, ['blkio.leaf_weight=300']],
+    ['TCP buffers', { memory: { kernelTCP: MiB } }, ['memory.kmem.tcp.limit_in_bytes=1048576']],
+  ])('%s: on v1 only', (_, resources, v1) => {
+    expect(brief(resources, 1)).toEqual(v1);
+    expect(kindOf(() => brief(resources, 2))).toBe('unsupported');
+  });
+
+  test('unified: after the rest, a write a line, on v2 only', () => {
+    const wanted: Resources = {
+      unified: { 'misc.max': 'res_a 1\nres_b 2\n', 'cgroup.max.depth': '3' },
+      pids: { limit: 1 },
+    };
+    const versions = (name: string) => (name === 'pids' || name === 'misc' ? 2 : undefined);
+    expect(settingsFor(wanted, versions).map(({ file, value }) => `${file}=${value}`)).toEqual([
+      'pids.max=1',
+      'misc.max=res_a 1',
+      'misc.max=res_b 2',
+      'cgroup.max.depth=3',
+    ]);
+    expect(() => lines({ unified: { 'memory.high': '1' } }, 1)).toThrow(/"memory" in a v1 hierarchy/);
+    expect(() => lines({ unified: { 'memory.high': '1' } }, undefined)).toThrow(
+      /no cgroup controller "memory"/,
+    );
+    expect(kindOf(() => lines({ unified: { '../memory.high': '1' } }, 2))).toBe('invalid');
+  });
+
+  test('an update says only what is given, and takes the rest from the group', () => {
+    expect(brief({ cpu: { quota: 5000 } }, 2, { quota: -1, period: 20_000 })).toEqual(['cpu.max=5000 20000']);
+    expect(brief({ cpu: { period: 50_000 } }, 2, { quota: 9000, period: 20_000 })).toEqual([
+      'cpu.max=9000 50000',
+    ]);
+    expect(brief({ memory: { swap: 3 * MiB } }, 2, { memory: MiB })).toEqual(['memory.swap.max=2097152']);
+    expect(brief({ memory: { limit: -1 } }, 1, { memory: MiB, memoryAndSwap: MiB })).toEqual([
+      'memory.memsw.limit_in_bytes=-1',
+      'memory.limit_in_bytes=-1',
+    ]);
+  });
+});
+
+describe('ioWeight', () => {
+  test.each([
+    [10, 1],
+    [500, 4950],
+    [1000, 10_000],
+  ])('makes of blkio weight %i io.weight %i', (weight, io) => {
+    expect(ioWeight(weight)).toBe(io);
   });
 });
 
