@@ -37,8 +37,11 @@ export class Owners {
       case 'loop':
         return this.holders(thing.id.split(' ', 1)[0]?.replace(/^/, '/dev/') ?? '');
       case 'cgroup':
-      case 'frozen-cgroup':
-        return pidsIn(thing.id).map((pid) => this.#name(pid));
+      case 'frozen-cgroup': {
+        const pids = pidsIn(thing.id);
+        // Nobody: whoever made it has forgotten it, and that is worth a word.
+        return pids.length === 0 ? ['no process in it'] : pids.map((pid) => this.#name(pid));
+      }
       case 'namespace':
         return this.#inNamespace(thing.id).concat(this.#having(thing.id), this.#mountsOf(thing.id));
       case 'process':
