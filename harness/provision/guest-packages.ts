@@ -16,6 +16,7 @@ export const guestPackages = {
     'xfsprogs',
     'dmsetup',
     'libdevmapper1.02.1',
+    'libseccomp2',
     'thin-provisioning-tools',
   ],
 } as const;

@@ -13,6 +13,27 @@ export interface Spec {
   readonly mounts?: readonly SpecMount[];
   readonly linux: Linux;
   readonly annotations?: Readonly<Record<string, string>>;
+  readonly hooks?: Hooks;
+}
+
+export type HookName =
+  | 'prestart'
+  | 'createRuntime'
+  | 'createContainer'
+  | 'startContainer'
+  | 'poststart'
+  | 'poststop';
+
+export type Hooks = { readonly [name in HookName]?: readonly Hook[] };
+
+/** config.md, "POSIX-platform Hooks". */
+export interface Hook {
+  readonly path: string;
+  /** With argv[0]; default: the path alone. */
+  readonly args?: readonly string[];
+  readonly env?: readonly string[];
+  /** Seconds. */
+  readonly timeout?: number;
 }
 
 export interface Process {

@@ -101,6 +101,7 @@ function checkConfig(engine: Engine, id: string, config: ContainerConfig, featur
     lastCapability: engine.lastCapability,
     files: [],
     hostDevices: [],
+    machine: engine.machine,
   });
 }
 

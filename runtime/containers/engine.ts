@@ -2,17 +2,19 @@ import { join } from 'node:path';
 import type { Log } from '../base/log.ts';
 import type { Cgroup, CgroupManager } from '../cgroups/cgroup.ts';
 import type { ImageStore } from '../images/image-store.ts';
+import type { ImageDepot } from '../images/registry/depot.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { ContainerTable } from './container-table.ts';
 import type { EventBus } from './events.ts';
 import type { RecordStore } from './record-store.ts';
+import type { Machine } from './spec.ts';
 import type { AccountFiles } from './users.ts';
 
 /** What every verb works with. One per daemon. */
 export interface Engine {
   readonly driver: StorageDriver;
-  readonly images: ImageStore;
+  readonly images: ImageStore & ImageDepot;
   readonly registry: Registry;
   readonly cgroups: CgroupManager;
   readonly records: RecordStore;
@@ -26,6 +28,7 @@ export interface Engine {
   /** /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
   readonly lastCapability: number;
+  readonly machine: Machine;
   /** Account files of images' top layers, which never change; a first start need not mount the root to read them. */
   readonly accounts: Map<string, AccountFiles>;
   readonly timing: Timing;

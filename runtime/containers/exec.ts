@@ -11,7 +11,7 @@ import type { ExecConfig } from './exec-request.ts';
 import { chooseModes } from './host-modes.ts';
 import { requireAlive } from './kill.ts';
 import { publishContainer } from './publish.ts';
-import { hostnameOf, makeExecProcess } from './spec.ts';
+import { hostnameOf, makeExecProcess, seccompOf } from './spec.ts';
 
 /** A command that was prepared to run inside a container. It lives in memory only: with the daemon it is gone. */
 export interface ExecSession {
@@ -90,6 +90,8 @@ export async function startExec(
   try {
     const user = await userInRunning(run.pid, config.User || own.User, own.HostConfig.GroupAdd);
     const modes = chooseModes(own.HostConfig, engine.cgroups.mode);
+    const { machine, lastCapability } = engine;
+    const seccomp = config.Privileged ? undefined : seccompOf({ config: own, machine, lastCapability });
     const launched = await launchExec({
       target: { pid: run.pid, startTicks: run.startTicks },
       cgroup: cgroupOf(engine, id).entry,
@@ -103,6 +105,7 @@ export async function startExec(
         cwd: config.WorkingDir,
         privileged: config.Privileged,
       }),
+      ...(seccomp ? { seccomp } : {}),
       openStdin: config.AttachStdin,
     });
     session.state = { kind: 'running', pid: launched.pid };

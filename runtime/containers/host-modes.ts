@@ -1,5 +1,6 @@
 import { HullError } from '../base/errors.ts';
 import type { HostConfig } from './create-request.ts';
+import { readSecurityOptions, type SecurityOptions } from './security-options.ts';
 
 /** The namespace questions of HostConfig, answered. */
 export interface HostModes {
@@ -8,7 +9,7 @@ export interface HostModes {
   readonly ipc: 'private' | 'host' | 'none';
   readonly uts: 'private' | 'host';
   readonly cgroup: 'private' | 'host';
-  readonly noNewPrivileges: boolean;
+  readonly security: SecurityOptions;
   /** For the create answer. */
   readonly warnings: readonly string[];
 }
@@ -29,27 +30,9 @@ export function chooseModes(host: HostConfig, cgroupMode: 'v1' | 'v2' | 'hybrid'
     cgroup:
       one(host.CgroupnsMode, 'CgroupnsMode', ['', 'private', 'host']) ||
       (cgroupMode === 'v2' && !host.Privileged ? 'private' : 'host'),
-    noNewPrivileges: readSecurityOptions(host.SecurityOpt),
+    security: readSecurityOptions(host.SecurityOpt),
     warnings,
   };
-}
-
-/** What hull does not confine by says so by being accepted only as `unconfined`. */
-function readSecurityOptions(options: readonly string[]): boolean {
-  let noNewPrivileges = false;
-  for (const option of options) {
-    if (/^no-new-privileges([:=]true)?$/.test(option)) noNewPrivileges = true;
-    else if (
-      !/^(no-new-privileges[:=]false|(seccomp|apparmor)[:=]unconfined|label[:=]disable)$/.test(option)
-    ) {
-      throw new HullError(
-        `Cannot create a container: HostConfig.SecurityOpt is not supported by hull: found ${JSON.stringify(option)}, ` +
-          'wanted no-new-privileges, seccomp=unconfined or apparmor=unconfined',
-        { kind: 'unsupported' },
-      );
-    }
-  }
-  return noNewPrivileges;
 }
 
 function one<const T extends string>(found: string, field: string, wanted: readonly T[]): T {

@@ -31,6 +31,7 @@ export async function makeLaunchRequest(
     lastCapability: engine.lastCapability,
     files: await writeContainerFiles(engine, container),
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],
+    machine: engine.machine,
   });
   return {
     id,

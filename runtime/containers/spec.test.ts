@@ -17,13 +17,15 @@ function specOf(body: object, more: Partial<SpecInput> = {}) {
     lastCapability: 40,
     files: [],
     hostDevices: [],
+    machine: { arch: 'x64', kernel: '6.12.0' },
     ...more,
   });
 }
 
 describe('makeSpec', () => {
   test("a plain container has Docker's defaults", () => {
-    expect(specOf({})).toMatchInlineSnapshot(`
+    // The seccomp policy has tests of its own.
+    expect(specOf({ HostConfig: { SecurityOpt: ['seccomp=unconfined'] } })).toMatchInlineSnapshot(`
       {
         "hostname": "abababababab",
         "linux": {
@@ -402,6 +404,8 @@ describe('makeSpec', () => {
     [{ NetworkMode: 'bridge' }, 'unsupported', /HostConfig\.NetworkMode "bridge".*none, host/],
     [{ PidMode: 'container:x' }, 'unsupported', /HostConfig\.PidMode/],
     [{ SecurityOpt: ['seccomp=/profile.json'] }, 'unsupported', /HostConfig\.SecurityOpt/],
+    [{ SecurityOpt: ['seccomp={}'] }, 'invalid', /seccomp profile/],
+    [{ SecurityOpt: ['label=type:x'] }, 'unsupported', /HostConfig\.SecurityOpt/],
     [{ Memory: 1000 }, 'invalid', /HostConfig\.Memory.*found 1000/],
     [{ MemorySwap: 100 }, 'invalid', /HostConfig\.MemorySwap/],
     [{ NanoCpus: 1, CpuQuota: 5000 }, 'invalid', /HostConfig\.NanoCpus/],

@@ -1,10 +1,13 @@
 import type { Device, NamespaceType, Process, Spec, SpecMount } from '../base/oci.ts';
+import type { Seccomp } from '../base/oci-seccomp.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { chooseCapabilities } from './capabilities.ts';
 import { chooseModes, type HostModes } from './host-modes.ts';
 import { resourcesOf, rlimitsOf } from './limits.ts';
 import { mergeEnvironment } from './merge-config.ts';
 import type { ContainerConfig } from './record.ts';
+import { chooseSeccomp } from './seccomp/read-profile.ts';
+import { readSecurityOptions } from './security-options.ts';
 import { mountsOf } from './spec-mounts.ts';
 import type { ResolvedUser } from './users.ts';
 
@@ -21,6 +24,13 @@ export interface SpecInput {
   readonly files: readonly SpecMount[];
   /** The host's device nodes, for a privileged container. */
   readonly hostDevices: readonly Device[];
+  readonly machine: Machine;
+}
+
+/** What a seccomp policy depends on: Node's name of the architecture, and `uname -r`. */
+export interface Machine {
+  readonly arch: string;
+  readonly kernel: string;
 }
 
 /**
@@ -32,6 +42,7 @@ export function makeSpec(input: SpecInput): Spec {
   const host = config.HostConfig;
   const modes = chooseModes(host, cgroupMode);
   const hostname = hostnameOf(id, config, modes);
+  const seccomp = seccompOf(input);
   return {
     ociVersion: '1.2.0',
     process: processOf(input, modes, hostname),
@@ -48,6 +59,7 @@ export function makeSpec(input: SpecInput): Spec {
       sysctl: host.Sysctls,
       maskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? defaultMaskedPaths),
       readonlyPaths: host.Privileged ? [] : (host.ReadonlyPaths ?? defaultReadonlyPaths),
+      ...(seccomp ? { seccomp } : {}),
     },
   };
 }
@@ -80,8 +92,29 @@ export function makeExecProcess(input: ExecInput): Process {
       last: input.lastCapability,
     }),
     rlimits: rlimitsOf(host),
-    noNewPrivileges: modes.noNewPrivileges,
+    noNewPrivileges: modes.security.noNewPrivileges,
+    ...apparmorOf(modes, host.Privileged || input.privileged),
   };
+}
+
+/** The container's seccomp policy, for its commands too; none where it is privileged. */
+export function seccompOf({
+  config,
+  machine,
+  lastCapability,
+}: Pick<SpecInput, 'config' | 'machine' | 'lastCapability'>): Seccomp | undefined {
+  const { SecurityOpt, CapAdd, CapDrop, Privileged } = config.HostConfig;
+  if (Privileged) return undefined;
+  const wish = { add: CapAdd, drop: CapDrop, privileged: false, last: lastCapability };
+  return chooseSeccomp(readSecurityOptions(SecurityOpt).seccomp, {
+    ...machine,
+    capabilities: chooseCapabilities(wish),
+  });
+}
+
+function apparmorOf(modes: HostModes, privileged: boolean): Pick<Process, 'apparmorProfile'> {
+  const { apparmorProfile } = modes.security;
+  return privileged || apparmorProfile === undefined ? {} : { apparmorProfile };
 }
 
 /** The name the container sees, or undefined where it shares the host's. */
@@ -109,7 +142,8 @@ function processOf(
       last: lastCapability,
     }),
     rlimits: rlimitsOf(host),
-    noNewPrivileges: modes.noNewPrivileges,
+    noNewPrivileges: modes.security.noNewPrivileges,
+    ...apparmorOf(modes, Privileged),
     ...(typeof OomScoreAdj === 'number' ? { oomScoreAdj: OomScoreAdj } : {}),
   };
 }

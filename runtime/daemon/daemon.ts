@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
@@ -151,12 +152,16 @@ async function writePidfile(path: string, undo: Cleanup): Promise<void> {
   await writeFileAtomic(path, `${process.pid}\n`, { mode: 0o644, durable: false });
 }
 
-async function readKernelFacts(): Promise<{ readonly bootId: string; readonly lastCapability: number }> {
+async function readKernelFacts(): Promise<Pick<Engine, 'bootId' | 'lastCapability' | 'machine'>> {
   const [bootId, last] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
     readFile('/proc/sys/kernel/cap_last_cap', 'utf8'),
   ]);
-  return { bootId: bootId.trim(), lastCapability: Number(last) };
+  return {
+    bootId: bootId.trim(),
+    lastCapability: Number(last),
+    machine: { arch: process.arch, kernel: release() },
+  };
 }
 
 /** One folder of cgroups per data root: daemons on one host never take each other's for strays. */

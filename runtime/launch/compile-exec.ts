@@ -1,4 +1,6 @@
+import { HullError } from '../base/errors.ts';
 import type { NamespaceType } from '../base/oci.ts';
+import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { cloneInto } from './clone-steps.ts';
 import { begin, dieWithParent, report, reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
@@ -29,6 +31,10 @@ const namespaceFiles: readonly (readonly [NamespaceType, file: string])[] = [
  */
 export function compileExec(request: ExecRequest): Program {
   const { process } = request;
+  if (process.terminal)
+    throw new HullError('Cannot run a command with a terminal: hull cannot do that yet', {
+      kind: 'unsupported',
+    });
   const p = new ProgramBuilder();
   reportFailures(p, 'exec');
   begin(p, 'hull-exec', targetDescriptor + 1);
@@ -68,8 +74,9 @@ export function compileExec(request: ExecRequest): Program {
   p.call('fchdir', [root], { what: "enter the container's root" });
   p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
   p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
-  becomeUser(p, process, { loadsFilter: false, diesWithParent: true });
-  execute(p, process, stat);
+  const seccomp = request.seccomp && seccompFilter(request.seccomp);
+  becomeUser(p, process, { loadsFilter: seccomp !== undefined, diesWithParent: true });
+  execute(p, process, stat, { seccomp });
 
   p.place(parent);
   reportFailures(p, 'exec parent', () => {

@@ -1,4 +1,5 @@
 import type { Spec } from '../base/oci.ts';
+import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
@@ -51,8 +52,15 @@ export function becomeContainer(
   limitResources(p, spec.process);
   form.beforeRoot?.(host);
   buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
-  becomeUser(p, spec.process, { loadsFilter: false, diesWithParent: form.diesWithParent });
-  execute(p, spec.process, stat, form.beforeExecute && (() => form.beforeExecute?.()));
+  const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
+  becomeUser(p, spec.process, {
+    loadsFilter: seccomp !== undefined,
+    diesWithParent: form.diesWithParent,
+  });
+  execute(p, spec.process, stat, {
+    seccomp,
+    beforeExecute: form.beforeExecute && (() => form.beforeExecute?.()),
+  });
 }
 
 function setNames(p: ProgramBuilder, spec: Spec): void {

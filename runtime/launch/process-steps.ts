@@ -82,8 +82,9 @@ export function execute(
   p: ProgramBuilder,
   process: Process,
   stat: AreaPart,
-  beforeExecute?: () => void,
+  options: { readonly seccomp: SeccompFilter | undefined; readonly beforeExecute?: (() => void) | undefined },
 ): void {
+  const { seccomp, beforeExecute } = options;
   const [command] = process.args;
   if (command === undefined || command === '')
     throw new HullError('Cannot start a container: found no command, wanted args[0]', { kind: 'invalid' });
@@ -99,6 +100,7 @@ export function execute(
   beforeExecute?.();
   const noSignal = words(p, 'no signals', [0]);
   p.call('rt_sigprocmask', [named(2, 'SIG_SETMASK'), address(noSignal), 0, 8], { what: 'unblock signals' });
+  if (seccomp) loadSeccomp(p, seccomp);
   if (chosen) {
     p.call('execve', [chosen, argv, envp], { what });
     return;

@@ -45,6 +45,10 @@ export const systemCalls = {
   setresgid: { x64: 119, arm64: 149 },
   umask: { x64: 95, arm64: 166 },
   prlimit64: { x64: 302, arm64: 261 },
+  connect: { x64: 42, arm64: 203 },
+  sendmsg: { x64: 46, arm64: 211 },
+  recvmsg: { x64: 47, arm64: 212 },
+  setitimer: { x64: 38, arm64: 103 },
   sethostname: { x64: 170, arm64: 161 },
   setdomainname: { x64: 171, arm64: 162 },
   socket: { x64: 41, arm64: 198 },
@@ -67,6 +71,11 @@ export const systemCalls = {
   statfs: { x64: 137, arm64: 43 },
   fstatfs: { x64: 138, arm64: 44 },
   getuid: { x64: 102, arm64: 174 },
+  // What tests try from inside a container.
+  bpf: { x64: 321, arm64: 280 },
+  keyctl: { x64: 250, arm64: 219 },
+  kexec_load: { x64: 246, arm64: 104 },
+  open_by_handle_at: { x64: 304, arm64: 265 },
   getgid: { x64: 104, arm64: 176 },
 } as const satisfies Record<string, { readonly x64: number; readonly arm64: number }>;
 

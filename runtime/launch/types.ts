@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream';
 import type { Process, Spec } from '../base/oci.ts';
+import type { Seccomp } from '../base/oci-seccomp.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 
 /** Everything a container's start is compiled from. Pure data: the same request gives the same program. */
@@ -67,6 +68,8 @@ export interface ExecRequest {
   readonly target: { readonly pid: number; readonly startTicks: string };
   readonly cgroup: CgroupEntry;
   readonly process: Process;
+  /** The container's own policy, as a rule. */
+  readonly seccomp?: Seccomp;
   readonly openStdin: boolean;
 }
 

@@ -54,10 +54,16 @@ export function spawnProcess(request: SpawnRequest): number {
   actionsInit(actions);
   attrInit(attributes);
   const nothing = openSync('/dev/null', constants.O_RDWR);
+  const raised: number[] = [];
   try {
     const descriptors = new Map([0, 1, 2].map((fd) => [fd, nothing]));
     for (const [wanted, own] of request.descriptors) descriptors.set(wanted, own);
-    for (const [wanted, own] of descriptors) actionsDup2(actions, own, wanted);
+    const above = Math.max(firstOwnDescriptor, ...descriptors.keys()) + 1;
+    for (const [wanted, own] of descriptors) {
+      const source = own === wanted || own >= above ? own : duplicateAbove(own, above);
+      if (source !== own) raised.push(source);
+      actionsDup2(actions, source, wanted);
+    }
     attrFlags(attributes, setSigMask | setSigDefault | setSession);
     attrSigDefault(attributes, signals);
     attrSigMask(attributes, none);
@@ -65,7 +71,7 @@ export function spawnProcess(request: SpawnRequest): number {
     if (value !== 0) throw new SystemError({ errno: value, syscall: 'posix_spawn', path: request.path });
     return pid.readInt32LE();
   } finally {
-    closeNow(nothing);
+    for (const fd of [nothing, ...raised]) closeNow(fd);
     attrDestroy(attributes);
     actionsDestroy(actions);
   }
@@ -89,6 +95,13 @@ export function tryWait(pid: number): WaitStatus | 'running' | 'not-a-child' {
   return decodeWaitStatus(status.readInt32LE());
 }
 
+/** waitpid(2) of a child that is about to end: blocks Node until it has. Undefined where it is not, or no longer, ours. */
+export function waitForEnd(pid: number): WaitStatus | undefined {
+  const status = Buffer.alloc(4);
+  const outcome = waitpidCall(pid, status, 0);
+  return outcome.value === pid ? decodeWaitStatus(status.readInt32LE()) : undefined;
+}
+
 /** The status word of wait4(2). */
 export function decodeWaitStatus(status: number): WaitStatus {
   const signal = status & 0x7f;
@@ -102,10 +115,17 @@ export function createPipe(): { readonly read: number; readonly write: number } 
   return { read: raise(ends.readInt32LE(0)), write: raise(ends.readInt32LE(4)) };
 }
 
+function duplicateAbove(fd: number, lowest: number): number {
+  const duplicateCloexec = 1030;
+  return check(fcntlCall(fd, duplicateCloexec, lowest), {
+    syscall: 'fcntl',
+    op: `duplicate descriptor ${fd}`,
+  });
+}
+
 function raise(fd: number): number {
   if (fd >= firstOwnDescriptor) return fd;
-  const duplicateCloexec = 1030;
-  const raised = check(fcntlCall(fd, duplicateCloexec, firstOwnDescriptor), { syscall: 'fcntl' });
+  const raised = duplicateAbove(fd, firstOwnDescriptor);
   closeNow(fd);
   return raised;
 }
@@ -128,6 +148,16 @@ export function createExecutableMemfd(name: string): number | undefined {
   if ((fstatSync(fd).mode & 0o111) !== 0) return fd;
   closeNow(fd);
   return undefined;
+}
+
+/** memfd_create(2) for data: close-on-exec, never executable where the kernel can say so (6.3). */
+export function createMemfd(name: string): number {
+  const memfdCloexec = 1;
+  const memfdNoexecSeal = 8;
+  let outcome = memfdCreateCall(name, memfdCloexec | memfdNoexecSeal);
+  const einval = 22;
+  if (outcome.errno === einval) outcome = memfdCreateCall(name, memfdCloexec);
+  return raise(check(outcome, { syscall: 'memfd_create', path: name }));
 }
 
 /** fcntl(2) F_ADD_SEALS: nobody can write to, shrink or grow the memfd any more, nor take the seals off. */

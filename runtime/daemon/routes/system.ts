@@ -113,7 +113,7 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
     Runtimes: { hull: { path: 'built in' } },
     DefaultRuntime: 'hull',
     Swarm: { LocalNodeState: 'inactive' },
-    SecurityOptions: [],
+    SecurityOptions: ['name=seccomp,profile=builtin'],
     RegistryConfig: registryView(engine),
     IndexServerAddress: 'https://index.docker.io/v1/',
     Labels: [],
