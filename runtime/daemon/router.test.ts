@@ -33,6 +33,7 @@ describe('routes', () => {
     ['DELETE', '/images/sha256:ab', { name: 'sha256:ab' }],
     ['DELETE', '/images/a/b:latest?force=1', { name: 'a/b:latest' }],
     ['POST', '/images/load', {}],
+    ['GET', '/_ping/', {}],
   ])('%s %s', (method, url, params) => {
     expect(find(method, url).params).toEqual(params);
   });
@@ -40,6 +41,8 @@ describe('routes', () => {
   test.each([
     ['GET', '/nothing', 'not-found'],
     ['PUT', '/_ping', 'not-found'],
+    ['GET', '/containers//json', 'not-found'],
+    ['GET', '/containers/%zz/json', 'invalid'],
     ['GET', '/v1.99/_ping', 'invalid'],
     ['GET', '/v1.12/_ping', 'invalid'],
   ])('%s %s is %s', (method, url, kind) => {

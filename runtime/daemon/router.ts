@@ -1,9 +1,9 @@
-import createRouter from 'find-my-way';
 import { HullError } from '../base/errors.ts';
 import type { Handler } from './call.ts';
+import { makeRouteFinder } from './find-route.ts';
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'DELETE' | 'HEAD';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE' | 'HEAD';
   /** Without the version, as `/containers/:id/json`. */
   readonly path: string;
   readonly handle: Handler;
@@ -20,20 +20,17 @@ export const minimumApiVersion = '1.24';
 
 /** Finds the handler of a request. Kinds: `not-found`, `invalid` (API version). */
 export function makeFinder(routes: readonly Route[]): (method: string, url: string) => Match {
-  const router = createRouter({ ignoreTrailingSlash: true, maxParamLength: 1024 });
-  const handlers = new Map<string, Handler>();
-  for (const { method, path, handle } of routes) {
-    handlers.set(`${method} ${path}`, handle);
-    router.on(method, path, () => undefined, `${method} ${path}`);
-  }
+  const find = makeRouteFinder(routes);
   return (method, url) => {
     const at = url.indexOf('?');
     const path = foldImageName(stripVersion(at < 0 ? url : url.slice(0, at)));
-    const wanted = routes.find((route) => route.method === method)?.method;
-    const found = wanted && router.find(wanted, path);
-    const handle = found && handlers.get(String(found.store));
-    if (!handle) throw new HullError(`page not found: ${method} ${path}`, { kind: 'not-found' });
-    return { handle, params: found.params, query: new URLSearchParams(at < 0 ? '' : url.slice(at)) };
+    const found = find(method, path);
+    if (!found) throw new HullError(`page not found: ${method} ${path}`, { kind: 'not-found' });
+    return {
+      handle: found.route.handle,
+      params: found.params,
+      query: new URLSearchParams(at < 0 ? '' : url.slice(at)),
+    };
   };
 }
 
