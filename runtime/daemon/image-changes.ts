@@ -29,13 +29,17 @@ function change(config: ImageConfigChanges, word: string, rest: string, whole: s
       return { WorkingDir: rest };
     case 'STOPSIGNAL':
       return { StopSignal: rest };
+    case 'VOLUME': {
+      const paths = rest.startsWith('[') ? command(rest) : rest.split(/\s+/);
+      return { Volumes: { ...config.Volumes, ...Object.fromEntries(paths.map((path) => [path, {}])) } };
+    }
     case 'EXPOSE': {
       const ports = rest.split(/\s+/).map((port) => [port.includes('/') ? port : `${port}/tcp`, {}]);
       return { ExposedPorts: { ...config.ExposedPorts, ...Object.fromEntries(ports) } };
     }
     default:
       throw new HullError(
-        `Cannot apply the change ${JSON.stringify(whole)}: wanted CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, STOPSIGNAL or EXPOSE`,
+        `Cannot apply the change ${JSON.stringify(whole)}: wanted CMD, ENTRYPOINT, ENV, LABEL, USER, WORKDIR, STOPSIGNAL, VOLUME or EXPOSE`,
         { kind: 'invalid' },
       );
   }

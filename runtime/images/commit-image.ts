@@ -3,7 +3,7 @@ import { HullError } from '../base/errors.ts';
 import type { SpooledBlob } from './blobs.ts';
 import { chainIds, type Digest, digestOf } from './digest.ts';
 import { parseConfig } from './documents.ts';
-import type { ImageConfigChanges, ImageReference } from './image-store.ts';
+import type { ImageReference } from './image-store.ts';
 import { architecture } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot } from './registry/depot.ts';
@@ -13,7 +13,8 @@ export interface CommitRequest {
   readonly parent: string;
   /** The new layer as a tar: what has changed. */
   readonly changes: AsyncIterable<Uint8Array>;
-  readonly config: ImageConfigChanges;
+  /** Fields of image-spec config.md's `config`, over the parent's; null takes one away. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** The container that it is made from, and its command. */
   readonly container: string;
   readonly createdBy: string;

@@ -61,6 +61,8 @@ const configSchema = z.looseObject({
   variant: z.string().nullish(),
   os: z.string().default('linux'),
   created: z.string().nullish(),
+  author: z.string().nullish(),
+  comment: z.string().nullish(),
   config: z
     .looseObject({
       User: z.string().nullish(),
@@ -86,7 +88,7 @@ export const parseDockerManifest = (text: string, from: string): DockerManifest 
 /** An image's config, without the nulls. Kind `invalid` names the field. */
 export function parseConfig(text: string, from: string): ImageConfig {
   const found = parse(configSchema, text, from);
-  const { created, config, history, variant } = found;
+  const { created, author, comment, config, history, variant } = found;
   const { User, Env, Entrypoint, Cmd, WorkingDir, StopSignal, Labels, ExposedPorts, Volumes, ...other } =
     config ?? {};
   return {
@@ -94,6 +96,8 @@ export function parseConfig(text: string, from: string): ImageConfig {
     os: found.os,
     ...(variant && { variant }),
     ...(created && { created }),
+    ...(author && { author }),
+    ...(comment && { comment }),
     ...(config && {
       config: {
         ...other,

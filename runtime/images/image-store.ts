@@ -68,6 +68,8 @@ export interface ImageConfig {
   readonly os: string;
   readonly variant?: string;
   readonly created?: string;
+  readonly author?: string;
+  readonly comment?: string;
   readonly config?: {
     readonly User?: string;
     readonly Env?: readonly string[];

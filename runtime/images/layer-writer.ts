@@ -15,6 +15,13 @@ const opaque = '.wh..wh..opq';
 // Folders and files that aufs kept for itself are in layers made by it.
 const aufsPrivate = '.wh..wh.';
 
+export interface LayerWriterOptions {
+  /** Names that begin with `.wh.` mark deletions. */
+  readonly whiteouts: boolean;
+  /** A folder never takes the place of another file, nor the reverse. */
+  readonly keepKind: boolean;
+}
+
 /** Puts the entries of one layer into a tree, in the order they come. */
 export class LayerWriter {
   readonly warnings: string[] = [];
@@ -24,8 +31,11 @@ export class LayerWriter {
   /** Filling a folder changes its time, so times of folders are set last. */
   readonly #folderTimes = new Map<ByteString, FileTime>();
 
-  constructor(root: string) {
+  readonly #options: LayerWriterOptions;
+
+  constructor(root: string, options: LayerWriterOptions = { whiteouts: true, keepKind: false }) {
     this.#paths = new RootPaths(root);
+    this.#options = options;
   }
 
   /** @throws EntryProblem, or the error of the system call. */
@@ -33,6 +43,7 @@ export class LayerWriter {
     const name = insideRoot(entry.name, 'entry');
     const folders = name.split('/');
     const base = folders.pop() ?? '';
+    if (!this.#options.whiteouts) return await this.#addFile(name, entry);
     if ([...folders, base].some((part) => part.startsWith(aufsPrivate) && part !== opaque)) return;
     if (folders.some((part) => part.startsWith(whiteout))) {
       throw new EntryProblem(
@@ -61,6 +72,11 @@ export class LayerWriter {
     const path = this.#resolve(name);
     const there = this.#paths.stat(path);
     const merges = entry.type === 'directory' && there?.isDirectory() === true;
+    if (there && this.#options.keepKind && there.isDirectory() !== (entry.type === 'directory')) {
+      throw new EntryProblem(
+        `found a ${there.isDirectory() ? 'folder' : 'file'} in its place, wanted none, or another ${entry.type}`,
+      );
+    }
     // What is in the way goes, unless a folder meets a folder.
     if (there && !merges) this.#paths.remove(path, there);
     if (!merges) await this.#make(this.#paths.raw(path), entry);

@@ -1,13 +1,16 @@
 import type { Engine } from '../../containers/engine.ts';
 import type { ExecTable } from '../../containers/exec.ts';
 import type { Route } from '../router.ts';
+import { containerFileRoutes } from './container-files.ts';
 import { containerStreamRoutes } from './container-streams.ts';
 import { containerRoutes } from './containers.ts';
 import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
+import { imageWritingRoutes } from './image-writing.ts';
 import { imageRoutes } from './images.ts';
 import { registryRoutes } from './registry.ts';
 import { type DaemonFacts, systemRoutes } from './system.ts';
+import { usageRoutes } from './usage.ts';
 
 export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts): readonly Route[] {
   return [
@@ -15,6 +18,9 @@ export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts):
     ...eventRoutes(engine),
     ...imageRoutes(engine),
     ...registryRoutes(engine),
+    ...imageWritingRoutes(engine),
+    ...usageRoutes(engine),
+    ...containerFileRoutes(engine),
     ...containerRoutes(engine, execs),
     ...containerStreamRoutes(engine),
     ...execRoutes(engine, execs),

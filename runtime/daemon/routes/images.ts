@@ -4,6 +4,9 @@ import type { Engine } from '../../containers/engine.ts';
 import type { Image, ImageProgress, ImageReference } from '../../images/image-store.ts';
 import { type Call, filtersOf, flagOf, param } from '../call.ts';
 import { parseImageChanges } from '../image-changes.ts';
+import { makeReference } from '../image-names.ts';
+import { imageUse } from '../image-use.ts';
+import { imageView, inspectImage } from '../image-views.ts';
 import { hasLabel } from '../list-containers.ts';
 import { streamLines } from '../progress-stream.ts';
 import type { Route } from '../router.ts';
@@ -70,6 +73,7 @@ export function imageRoutes(engine: Engine): readonly Route[] {
         const removed = await images.remove(param(call, 'name'), {
           force: flagOf(call.query, 'force'),
           usedBy: imageUse(engine),
+          keepParents: flagOf(call.query, 'noprune'),
         });
         for (const removal of removed) {
           if ('untagged' in removal)
@@ -115,24 +119,15 @@ async function streamProgress(call: Call, lines: AsyncIterable<ImageProgress>): 
 
 async function listImages(engine: Engine, query: URLSearchParams): Promise<unknown> {
   const filters = filtersOf(query, ['reference', 'label', 'dangling']);
-  const counts = imageUse(engine);
-  const found = (await engine.images.list()).filter((image) =>
-    [...filters].every(([name, values]) => passes(image, name, values)),
-  );
-  return found
+  const use = imageUse(engine);
+  const all = await engine.images.list();
+  // Steps on the way to another image show only when asked for.
+  const parents = flagOf(query, 'all') ? new Set() : new Set(all.map(({ parent }) => parent));
+  return all
+    .filter((image) => image.tags.length + image.repoDigests.length > 0 || !parents.has(image.id))
+    .filter((image) => [...filters].every(([name, values]) => passes(image, name, values)))
     .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-    .map((image) => ({
-      Id: image.id,
-      ParentId: '',
-      RepoTags: image.tags,
-      RepoDigests: image.repoDigests,
-      Created: Math.floor(Date.parse(image.createdAt) / 1000) || 0,
-      Size: image.size,
-      VirtualSize: image.size,
-      SharedSize: -1,
-      Labels: image.config.config?.Labels ?? {},
-      Containers: counts.get(image.id)?.length ?? 0,
-    }));
+    .map((image) => imageView(image, use.get(image.id)?.length ?? 0));
 }
 
 function passes({ tags, config }: Image, filter: string, values: readonly string[]): boolean {
@@ -148,71 +143,4 @@ function passes({ tags, config }: Image, filter: string, values: readonly string
     default:
       return values.some((value) => ['1', 'true'].includes(value) === (tags.length === 0));
   }
-}
-
-function inspectImage({ id, tags, repoDigests, config, size, createdAt }: Image, driver: string): unknown {
-  const own = config.config ?? {};
-  return {
-    Id: id,
-    RepoTags: tags,
-    RepoDigests: repoDigests,
-    Parent: '',
-    Comment: '',
-    Created: createdAt,
-    DockerVersion: '',
-    Author: '',
-    Config: {
-      Hostname: '',
-      Domainname: '',
-      User: own.User ?? '',
-      AttachStdin: false,
-      AttachStdout: false,
-      AttachStderr: false,
-      ExposedPorts: own.ExposedPorts ?? {},
-      Tty: false,
-      OpenStdin: false,
-      StdinOnce: false,
-      Env: own.Env ?? [],
-      Cmd: own.Cmd ?? null,
-      Image: '',
-      Volumes: own.Volumes ?? null,
-      WorkingDir: own.WorkingDir ?? '',
-      Entrypoint: own.Entrypoint ?? null,
-      OnBuild: null,
-      Labels: own.Labels ?? null,
-      ...(own.StopSignal ? { StopSignal: own.StopSignal } : {}),
-    },
-    Architecture: config.architecture,
-    ...(config.variant ? { Variant: config.variant } : {}),
-    Os: config.os,
-    Size: size,
-    VirtualSize: size,
-    GraphDriver: { Name: driver, Data: {} },
-    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
-    Metadata: { LastTagTime: '0001-01-01T00:00:00Z' },
-  };
-}
-
-/** Image id → containers made from it. */
-function imageUse(engine: Engine): ReadonlyMap<string, readonly string[]> {
-  return Map.groupBy(
-    engine.containers.list().map(({ id, record }) => ({ id, image: record.image.id })),
-    ({ image }) => image,
-  )
-    .entries()
-    .reduce(
-      (use, [image, users]) =>
-        use.set(
-          image,
-          users.map(({ id }) => id),
-        ),
-      new Map<string, readonly string[]>(),
-    );
-}
-
-function makeReference(name: string, tag: string | null): ImageReference {
-  // A colon after the last slash separates the tag; one before it is a registry's port.
-  const colon = name.indexOf(':', name.lastIndexOf('/') + 1);
-  if (colon < 0) return { repository: name, tag: tag || 'latest' };
-  return { repository: name.slice(0, colon), tag: tag || name.slice(colon + 1) };
 }

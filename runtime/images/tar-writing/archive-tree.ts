@@ -1,6 +1,6 @@
 import { HullError } from '../../base/errors.ts';
 import { showName } from '../tar-header.ts';
-import { EntryMaker, whiteout } from './tree-entry.ts';
+import { EntryMaker, type TreeEntry, whiteout } from './tree-entry.ts';
 import { walkChanges, walkTree } from './walk.ts';
 import { writeTar } from './write-tar.ts';
 
@@ -20,10 +20,11 @@ export async function* archiveTree(root: string): AsyncGenerator<Uint8Array, voi
 export async function* archiveChanges(
   root: string,
   parent: string | undefined,
+  leaveOut?: (added: TreeEntry) => boolean,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const entries = new EntryMaker();
   async function* sources() {
-    for await (const change of walkChanges(root, parent)) {
+    for await (const change of walkChanges(root, parent, leaveOut)) {
       const name = change.kind === 'D' ? change.name : change.entry.name;
       if (name.startsWith('.wh.')) throw reserved(name);
       yield change.kind === 'D' ? whiteout(change.folder, name) : entries.make(change.entry);

@@ -15,14 +15,20 @@ export async function* walkTree(root: string): AsyncGenerator<TreeEntry, void, u
   yield* filesOf(folder, '', pacer());
 }
 
+/** The same below an open folder; the names begin with `path`. */
+export function walkFolder(folder: TreeFolder, path: ByteString): AsyncGenerator<TreeEntry, void, undefined> {
+  return filesOf(folder, path, pacer());
+}
+
 /**
  * How one tree differs from another that it was made from, in the order of `walkTree`. A folder is changed where its own owner, mode or
  * attributes differ, or something in it is added, changed or deleted; its time alone says nothing. The root is named
- * only where it differs itself. What took the place of a folder hides all that was in it, which is not named again.
+ * only where it differs itself. `leaveOut` tells what is added and does not count. What took the place of a folder hides all that was in it, which is not named again.
  */
 export async function* walkChanges(
   root: string,
   parent: string | undefined,
+  leaveOut: (added: TreeEntry) => boolean = () => false,
 ): AsyncGenerator<Change, void, undefined> {
   using layer = TreeFolder.root(root);
   using below = parent === undefined ? undefined : TreeFolder.root(parent);
@@ -30,7 +36,12 @@ export async function* walkChanges(
   if (!stat) return;
   const top: TreeEntry = { path: '', folder: layer, name: '', stat };
   if (isRootChanged(top, below)) yield { kind: 'C', entry: top };
-  yield* changesIn(layer, below, '', [], pacer());
+  yield* changesIn(layer, below, '', [], { pace: pacer(), leaveOut });
+}
+
+interface Walk {
+  readonly pace: () => Promise<void> | undefined;
+  readonly leaveOut: (added: TreeEntry) => boolean;
 }
 
 async function* filesOf(
@@ -57,11 +68,11 @@ async function* changesIn(
   parent: TreeFolder | undefined,
   path: ByteString,
   above: TreeEntry[],
-  pace: () => Promise<void> | undefined,
+  walk: Walk,
 ): AsyncGenerator<Change, void, undefined> {
   const names = [...new Set([...layer.names(), ...(parent?.names() ?? [])])].sort(byBytes);
   for (const name of names) {
-    await pace();
+    await walk.pace();
     const [stat, old] = [layer.stat(name), parent?.stat(name)];
     const entry = stat && { path: below(path, name), folder: layer, name, stat };
     if (!entry || isLeftOut(entry)) {
@@ -70,6 +81,7 @@ async function* changesIn(
       yield { kind: 'D', folder: path, name };
       continue;
     }
+    if (!old && walk.leaveOut(entry)) continue;
     const changed = !old || !parent || differs(entry, { path: entry.path, folder: parent, name, stat: old });
     if (changed) {
       yield* flush(above);
@@ -79,7 +91,7 @@ async function* changesIn(
     if (!changed) above.push(entry);
     using inner = layer.enter(name);
     using innerParent = old?.isDirectory() ? parent?.enter(name) : undefined;
-    if (inner) yield* changesIn(inner, innerParent, entry.path, above, pace);
+    if (inner) yield* changesIn(inner, innerParent, entry.path, above, walk);
     if (above.at(-1) === entry) above.pop();
   }
 }
