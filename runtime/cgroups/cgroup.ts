@@ -1,5 +1,7 @@
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
+import type { MemoryEvents } from './stats/memory-stats.ts';
+import type { CgroupStats } from './stats/stats.ts';
 
 /**
  * # Control groups
@@ -49,6 +51,10 @@ export interface CgroupFeatures {
   readonly cpuQuota: boolean;
   readonly cpuset: boolean;
   readonly pidsLimit: boolean;
+  /** Needs a disk scheduler with weights, or v2's cost model. */
+  readonly blkioWeight: boolean;
+  readonly blkioThrottle: boolean;
+  readonly cpuRealtime: boolean;
   readonly freezer: boolean;
 }
 
@@ -73,6 +79,10 @@ export interface Cgroup {
   frozen(): Promise<boolean>;
   /** Whether the kernel's OOM killer struck in it or below. Ask before `remove`. */
   oomKilled(): Promise<boolean>;
+  /** What it has used. Parts that nobody counts are absent; all are where it is gone. Never throws for a missing file. */
+  stats(): Promise<CgroupStats>;
+  /** Counts of memory events each time they have changed, until it is gone or `signal` ends it. Kind `unsupported` without the controller. */
+  memoryEvents(signal: AbortSignal): AsyncIterable<MemoryEvents>;
   /** Afterwards it is absent in every hierarchy, and so is its parent where that is empty. Kind `busy` names the processes in it. */
   remove(): Promise<void>;
 }

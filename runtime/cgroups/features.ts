@@ -30,6 +30,14 @@ export function readFeatures(hierarchies: readonly Hierarchy[]): CgroupFeatures 
     cpuShares: has('cpu', 'cpu.shares', 'cpu.weight'),
     cpuQuota: has('cpu', 'cpu.cfs_quota_us', 'cpu.max'),
     cpuset: homeOf(hierarchies, 'cpuset') !== undefined,
+    blkioWeight:
+      has('blkio', 'blkio.weight') ||
+      has('blkio', 'blkio.bfq.weight') ||
+      // Groups show io's files only where it is enabled; the cost model, which brings io.weight, shows at the root.
+      (homeOf(hierarchies, 'io') !== undefined && existsSync(join(v2?.root ?? '', 'io.cost.qos'))) ||
+      has('io', '', 'io.bfq.weight'),
+    blkioThrottle: has('blkio', 'blkio.throttle.read_bps_device') || homeOf(hierarchies, 'io') !== undefined,
+    cpuRealtime: has('cpu', 'cpu.rt_runtime_us'),
     pidsLimit: homeOf(hierarchies, 'pids') !== undefined,
     freezer:
       homeOf(hierarchies, 'freezer') !== undefined ||

@@ -10,7 +10,10 @@ import { ifGone, readField, writeValue } from './files.ts';
 import { Freezer } from './freezer.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { describeProcesses, killProcess } from './processes.ts';
+import type { MemoryEvents } from './stats/memory-stats.ts';
+import { type CgroupStats, readStats } from './stats/stats.ts';
 import { groupAndBelow, processesIn, removeEmptyParents, removeTree } from './tree.ts';
+import { watchMemory } from './watch-memory.ts';
 
 /** How long the kernel may take; a test can shrink them. */
 export interface CgroupWaits {
@@ -91,6 +94,14 @@ export class HostCgroup implements Cgroup {
           : groupAndBelow(folder).map((each) => readField(join(each, 'memory.oom_control'), 'oom_kill'));
       return counts.some((count) => (count ?? 0) > 0);
     });
+  }
+
+  async stats(): Promise<CgroupStats> {
+    return readStats(this.#hierarchies, this.path);
+  }
+
+  memoryEvents(signal: AbortSignal): AsyncIterable<MemoryEvents> {
+    return watchMemory(this.#hierarchies, this.path, signal);
   }
 
   async remove(): Promise<void> {
