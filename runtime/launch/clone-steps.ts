@@ -9,7 +9,7 @@ import type { CgroupEntry } from './types.ts';
 /**
  * Clones a process straight into its cgroup. Afterwards the parent goes on at `parent`, with the child's pid in `pid`; the child
  * goes on here, in the cgroups of both versions. clone3 with a cgroup is there since 5.7, and filters may hide it; then
- * the child enters by itself.
+ * the child enters by itself. A `sibling` becomes a child of our own parent (CLONE_PARENT), which then may wait for it.
  */
 export function cloneInto(
   p: ProgramBuilder,
@@ -17,9 +17,12 @@ export function cloneInto(
   flags: { readonly value: number; readonly text: string },
   pid: Cell,
   parent: Label,
+  { sibling = false }: { readonly sibling?: boolean } = {},
 ): void {
   const entered = p.label('in its cgroup');
   const what = 'make the process';
+  const siblingFlag = sibling ? 0x8000 : 0;
+  const siblingText = sibling ? 'CLONE_PARENT' : '';
   if (cgroup.v2Dir !== undefined) {
     const folder = p.cell('cgroup');
     p.call('openat', [AT_FDCWD, p.text(cgroup.v2Dir), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
@@ -27,13 +30,13 @@ export function cloneInto(
       result: folder,
     });
     const intoCgroup = 0x200000000n;
-    const text = [flags.text, 'CLONE_INTO_CGROUP'].filter(Boolean).join('|');
+    const text = [flags.text, siblingText, 'CLONE_INTO_CGROUP'].filter(Boolean).join('|');
     const args = words(p, `clone_args {flags: ${text}, exit_signal: SIGCHLD, cgroup: $cgroup}`, [
-      BigInt(flags.value) | intoCgroup,
+      BigInt(flags.value | siblingFlag) | intoCgroup,
       0,
       0,
       0,
-      SIGCHLD,
+      sibling ? 0 : SIGCHLD,
       0,
       0,
       0,
@@ -52,7 +55,16 @@ export function cloneInto(
   }
   p.call(
     'clone',
-    [named(flags.value | SIGCHLD, [flags.text, 'SIGCHLD'].filter(Boolean).join('|')), 0, 0, 0, 0],
+    [
+      named(
+        (flags.value | siblingFlag | SIGCHLD) >>> 0,
+        [flags.text, siblingText, 'SIGCHLD'].filter(Boolean).join('|'),
+      ),
+      0,
+      0,
+      0,
+      0,
+    ],
     {
       what,
       result: pid,

@@ -89,7 +89,7 @@ export function openMonitor(p: ProgramBuilder, request: LaunchRequest): MonitorS
 }
 
 /** Opened for reading and writing: never waits for another side, never sees an end. */
-function fifo(p: ProgramBuilder, name: string, path: string): Cell {
+export function fifo(p: ProgramBuilder, name: string, path: string): Cell {
   const fd = p.cell(name);
   p.call('mknodat', [AT_FDCWD, p.text(path), named(MODE.FIFO | 0o600, 'S_IFIFO|0600'), 0], {
     what: `make FIFO ${quote(path)}`,

@@ -11,6 +11,8 @@ export interface CallOptions {
   readonly errors?: Target | (Readonly<Record<string, Target>> & { readonly other?: Target });
   readonly zero?: Target;
   readonly positive?: Target;
+  /** The call is not made: it fails with this errno. */
+  readonly forcedErrno?: number;
 }
 
 /**
@@ -127,6 +129,7 @@ export class ProgramBuilder {
       zero: options.zero ?? 'next',
       positive: options.positive ?? 'next',
       failure: this.#failureHandlers.length - 1,
+      ...(options.forcedErrno === undefined ? {} : { forcedErrno: options.forcedErrno }),
     });
   }
 

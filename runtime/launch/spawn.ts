@@ -34,19 +34,8 @@ export async function startProgram(
     readonly descriptors?: ReadonlyMap<number, number>;
   },
 ): Promise<StartedProgram> {
-  const pipe = createPipe();
-  const descriptors = new Map(options.descriptors ?? []);
-  descriptors.set(recordDescriptor, pipe.write);
-  let pid: number;
-  try {
-    pid = spawnImage(encodeProgram(program), options.name, descriptors);
-  } catch (error) {
-    closeSync(pipe.read);
-    throw error;
-  } finally {
-    closeSync(pipe.write);
-  }
-  const records = parseRecords(await readToEnd(pipe.read));
+  const { pid, recordPipe } = spawnProgram(program, options);
+  const records = parseRecords(await readToEnd(recordPipe));
   const failure = records.find((record) => record.kind === 'error');
   if (!failure && records.some((record) => record.kind === options.wanted)) return { pid, records };
   const status = await reap(pid);
@@ -55,6 +44,28 @@ export async function startProgram(
   throw new HullError(`Cannot start ${options.name}: its process ended without a word (${how})`, {
     kind: 'internal',
   });
+}
+
+/** Spawns a launch program; the reading end of its record pipe is the caller's to close. */
+export function spawnProgram(
+  program: Program,
+  options: {
+    readonly name: string;
+    readonly descriptors?: ReadonlyMap<number, number>;
+    readonly record?: number;
+  },
+): { readonly pid: number; readonly recordPipe: number } {
+  const pipe = createPipe();
+  const descriptors = new Map(options.descriptors ?? []);
+  descriptors.set(options.record ?? recordDescriptor, pipe.write);
+  try {
+    return { pid: spawnImage(encodeProgram(program), options.name, descriptors), recordPipe: pipe.read };
+  } catch (error) {
+    closeSync(pipe.read);
+    throw error;
+  } finally {
+    closeSync(pipe.write);
+  }
 }
 
 /**

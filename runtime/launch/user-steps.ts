@@ -17,7 +17,7 @@ export function becomeUser(
   process: Process,
   options: {
     readonly loadsFilter: boolean;
-    readonly setgroupsDenied?: boolean;
+    readonly ownUserNamespace?: boolean;
     readonly diesWithParent: boolean;
   },
 ): void {
@@ -33,13 +33,13 @@ export function becomeUser(
     });
   }
   const groups = user.additionalGids ?? [];
-  if (!options.setgroupsDenied || groups.length > 0) {
-    const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
-    for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
-    p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
-      what: `set the groups to [${groups.join(', ')}]`,
-    });
-  }
+  const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
+  for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
+  p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
+    what: `set the groups to [${groups.join(', ')}]`,
+    // Denied in the user namespace of somebody without privileges, who has no groups to drop either.
+    ...(options.ownUserNamespace && groups.length === 0 ? { errors: { EPERM: 'next' } } : {}),
+  });
   p.call('setresgid', [user.gid, user.gid, user.gid], { what: `become group ${user.gid}` });
   p.call('setresuid', [user.uid, user.uid, user.uid], { what: `become user ${user.uid}` });
   if (capabilities) setCapabilities(p, capabilities, keepsAdmin ? ['CAP_SYS_ADMIN'] : []);
@@ -85,7 +85,10 @@ function setCapabilities(p: ProgramBuilder, capabilities: Capabilities, kept: re
   p.call('prctl', [ambientSet, named(4, 'PR_CAP_AMBIENT_CLEAR_ALL'), 0, 0, 0], {
     what: 'clear the ambient set',
   });
-  for (const number of capabilityNumbers(ambient)) {
+  // The kernel refuses what is not both; `runc spec` has such lists, and runc passes over them.
+  const raisable = ambient.filter((name) => permitted.includes(name) && inheritable.includes(name));
+  capabilityNumbers(ambient);
+  for (const number of capabilityNumbers(raisable)) {
     const name = capabilityNames[number] ?? '';
     p.call('prctl', [ambientSet, named(2, 'PR_CAP_AMBIENT_RAISE'), named(number, name), 0, 0], {
       what: `raise ${name} in the ambient set`,

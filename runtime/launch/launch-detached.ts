@@ -1,0 +1,161 @@
+import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { codeOf, HullError } from '../base/errors.ts';
+import { createPipe, waitForEnd } from '../sys/process.ts';
+import {
+  compileDetached,
+  type DetachedRequest,
+  detachedRecordDescriptor,
+  needsSync,
+} from './compile-detached.ts';
+import { callsOf, stepOf } from './explain.ts';
+import { LaunchError } from './launch-error.ts';
+import type { Program } from './program.ts';
+import { parseRecords, type StartRecord } from './records.ts';
+import { spawnProgram } from './spawn.ts';
+import type { LaunchStep } from './types.ts';
+
+export interface DetachedProcess {
+  /** Our child: the launcher clones it off as its sibling. */
+  readonly pid: number;
+  readonly startTicks: string;
+  /** What can still fail after `start`, for its error: `startDetached` runs in another process. */
+  readonly startSteps: readonly LaunchStep[];
+}
+
+/**
+ * Makes a container up to the point where its first process waits for `startDetached`. Blocks Node: the command line has nothing else to
+ * do. `atSync` runs where the specification has hooks of creation; what it throws ends the creation. LaunchError as with `launch`, and
+ * then nothing is left but the FIFOs.
+ */
+export function createDetached(request: DetachedRequest, atSync: (pid: number) => void): DetachedProcess {
+  const program = compileDetached(request);
+  const record = detachedRecordDescriptor(request);
+  const go = createPipe();
+  const inherited = Array.from({ length: record }, (_, fd) => [fd, fd] as const);
+  let open = true;
+  const closeGo = () => {
+    if (open) closeSync(go.write);
+    open = false;
+  };
+  let launcher: number;
+  let recordPipe: number;
+  try {
+    const descriptors = new Map([...inherited, [record + 1, go.read]]);
+    ({ pid: launcher, recordPipe } = spawnProgram(program, { name: 'hull-oci', record, descriptors }));
+  } catch (error) {
+    closeGo();
+    throw error;
+  } finally {
+    closeSync(go.read);
+  }
+  let records: readonly StartRecord[] = [];
+  let failure: unknown;
+  try {
+    let synced = !needsSync(request);
+    for (const seen of readRecords(recordPipe)) {
+      records = seen;
+      const pid = pidOf(records);
+      if (synced || pid === undefined || !records.some(({ kind }) => kind === 'sync')) continue;
+      synced = true;
+      try {
+        atSync(pid);
+        writeSync(go.write, '.');
+      } catch (error) {
+        failure = error;
+        closeGo();
+      }
+    }
+  } finally {
+    closeGo();
+    closeSync(recordPipe);
+  }
+  waitForEnd(launcher);
+  const pid = pidOf(records);
+  const alive = records.find((each) => each.kind === 'alive');
+  const failed = records.find((each) => each.kind === 'error');
+  if (pid !== undefined && alive && !failed && failure === undefined)
+    return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(program) };
+  if (pid !== undefined) waitForEnd(pid);
+  if (failure !== undefined) throw failure;
+  if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
+  throw new HullError(`Cannot create ${request.id}: its first process ended without a word`, {
+    kind: 'internal',
+  });
+}
+
+function pidOf(records: readonly StartRecord[]): number | undefined {
+  return records.find((each) => each.kind === 'pid')?.pid;
+}
+
+/** All records so far, each time there are more, until nobody can write any. */
+function* readRecords(fd: number): Generator<readonly StartRecord[]> {
+  let bytes = Buffer.alloc(0);
+  const chunk = Buffer.alloc(65536);
+  for (;;) {
+    const length = readSync(fd, chunk);
+    if (length === 0) return;
+    bytes = Buffer.concat([bytes, chunk.subarray(0, length)]);
+    yield parseRecords(bytes);
+  }
+}
+
+function stepsOfStart(program: Program): readonly LaunchStep[] {
+  const calls = callsOf(program);
+  const first = calls.findIndex(({ what }) => what === 'wait for the start') + 1;
+  const last = calls.findLastIndex(({ call }) => call === 'execve') + 1;
+  return Array.from({ length: last - first + 1 }, (_, index) => stepOf(program, first + index));
+}
+
+/**
+ * Lets the first process go on and answers when it has become the command. Kind `conflict` where it does not wait: started
+ * already, or ended.
+ */
+export function startDetached(
+  request: Pick<DetachedRequest, 'id' | 'startFifo' | 'outcomeFifo'>,
+  steps: readonly LaunchStep[],
+): void {
+  const { id, startFifo, outcomeFifo } = request;
+  const nobody = (cause: unknown) =>
+    new HullError(`Cannot start container ${id}: its first process does not wait for a start`, {
+      kind: 'conflict',
+      cause,
+    });
+  let outcome: number;
+  let start: number;
+  try {
+    outcome = openSync(outcomeFifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    throw codeOf(error) === 'ENOENT' ? nobody(error) : error;
+  }
+  try {
+    try {
+      start = openSync(startFifo, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      throw codeOf(error) === 'ENXIO' || codeOf(error) === 'ENOENT' ? nobody(error) : error;
+    }
+    writeSync(start, '.');
+    closeSync(start);
+    rmSync(startFifo, { force: true });
+    const record = readOutcome(outcome);
+    const step = steps.find(({ index }) => index === record?.step);
+    if (record && step) throw new LaunchError(step, record.errno);
+    if (record)
+      throw new HullError(`Cannot start container ${id}: step ${record.step} failed`, { kind: 'internal' });
+  } finally {
+    closeSync(outcome);
+  }
+}
+
+function readOutcome(fd: number): { readonly step: number; readonly errno: number } | undefined {
+  const bytes = Buffer.alloc(4096);
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let ms = 0.05; ; ms = Math.min(ms * 2, 5)) {
+    try {
+      const length = readSync(fd, bytes);
+      return parseRecords(bytes.subarray(0, length)).find((each) => each.kind === 'error');
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') throw error;
+    }
+    Atomics.wait(pause, 0, 0, ms);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Context } from '../context.ts';
+import { createContainer } from '../create-container.ts';
+import { deleteContainer } from '../delete-container.ts';
+import { openMaster } from '../foreground-terminal.ts';
+import { oneId } from '../one-id.ts';
+import { parseOptions } from '../options.ts';
+import { startContainer } from '../start-container.ts';
+import { waitInForeground } from '../wait-in-foreground.ts';
+import { createTable, descriptorCount } from './create.ts';
+
+export async function runCommand(context: Context, args: readonly string[]): Promise<number> {
+  const { values, rest } = parseOptions(args, {
+    ...createTable,
+    detach: { takes: 'nothing', short: 'd' },
+    keep: { takes: 'nothing' },
+    'no-subreaper': { takes: 'nothing' },
+  });
+  const state = await createContainer(context, {
+    id: oneId(rest, 'run'),
+    bundle: values.bundle ?? '.',
+    pidFile: values['pid-file'],
+    consoleSocket: values['console-socket'],
+    preserveFds: descriptorCount(values['preserve-fds']),
+    foreground: !values.detach,
+  });
+  const pid = state.init_process_pid;
+  const ownsTerminal = state.config.process.terminal && values['console-socket'] === undefined;
+  try {
+    const master = ownsTerminal ? openMaster(pid, 3 + descriptorCount(values['preserve-fds'])) : undefined;
+    await startContainer(context, state);
+    if (values.detach) return 0;
+    const status = await waitInForeground(pid, master);
+    if (!values.keep) await deleteContainer(context, state, { force: true });
+    return status;
+  } catch (error) {
+    await deleteContainer(context, state, { force: true }).catch(() => {});
+    throw error;
+  }
+}

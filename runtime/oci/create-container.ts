@@ -1,0 +1,139 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { basename, dirname, join, resolve } from 'node:path';
+import { Cleanup } from '../base/cleanup.ts';
+import { HullError } from '../base/errors.ts';
+import type { Spec } from '../base/oci.ts';
+import type { DetachedRequest } from '../launch/compile-detached.ts';
+import { createDetached } from '../launch/launch-detached.ts';
+import type { Context } from './context.ts';
+import { cgroupPathOf, createGroup } from './groups.ts';
+import { runHooks } from './hooks.ts';
+import { readBundle } from './read-bundle.ts';
+import { type ContainerState, removeState, reserveId, writeState } from './state-store.ts';
+import { stateView } from './status.ts';
+
+export interface CreateOptions {
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile?: string | undefined;
+  readonly consoleSocket?: string | undefined;
+  readonly preserveFds: number;
+  /** The caller takes the terminal over, where there is no console socket. */
+  readonly foreground: boolean;
+}
+
+/** Afterwards the container's first process waits for `start`, or nothing of it is there. */
+export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
+  const { id } = options;
+  const { folder, rootfs, spec } = readBundle(options.bundle);
+  checkTerminal(spec, options);
+  await using undo = new Cleanup();
+  const files = reserveId(context.root, id);
+  undo.push(() => removeState(files));
+  const cgroupPath = context.cgroups === 'disabled' ? undefined : cgroupPathOf(spec, id);
+  let state: ContainerState = {
+    id,
+    init_process_pid: 0,
+    init_process_start: 0,
+    created: new Date().toISOString(),
+    bundle: folder,
+    rootfs,
+    owner: ownerName(),
+    ...(cgroupPath === undefined ? {} : { cgroup_path: cgroupPath }),
+    config: spec,
+    start_steps: [],
+  };
+  // Before anything is made that it could lead a later `delete` to.
+  writeState(files, state);
+  const group = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec.linux.resources);
+  if (group) undo.push(() => group.remove());
+  const request: DetachedRequest = {
+    id,
+    spec: withLimits(spec),
+    rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
+    cgroup: group?.entry ?? { v1Procs: [] },
+    startFifo: files.startFifo,
+    outcomeFifo: files.outcomeFifo,
+    stateFiles: { creating: files.creating, created: files.created },
+    preservedDescriptors: options.preserveFds,
+    ...(options.consoleSocket === undefined ? {} : { consoleSocket: resolve(options.consoleSocket) }),
+  };
+  const { pid, startTicks, startSteps } = createDetached(request, (first) => {
+    state = { ...state, init_process_pid: first };
+    const view = stateView(state, 'creating');
+    writeFileSync(files.creating, JSON.stringify(view), { mode: 0o600 });
+    writeFileSync(files.created, JSON.stringify({ ...view, status: 'created' }), { mode: 0o600 });
+    runHooks('prestart', spec.hooks?.prestart, view, folder);
+    runHooks('createRuntime', spec.hooks?.createRuntime, view, folder);
+  });
+  undo.push(() => killFirst(pid));
+  state = {
+    ...state,
+    init_process_pid: pid,
+    init_process_start: Number(startTicks),
+    start_steps: startSteps,
+  };
+  writeState(files, state);
+  if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
+  undo.commit();
+  return state;
+}
+
+/** Whole or not there: who waits for it reads it at once. */
+export function writePidFile(path: string, pid: number): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}`);
+  try {
+    writeFileSync(temporary, String(pid), { mode: 0o644 });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function checkTerminal(spec: Spec, { consoleSocket, foreground }: CreateOptions): void {
+  if (spec.process.terminal) {
+    if (consoleSocket !== undefined || foreground) return;
+    throw new HullError(
+      'Cannot create the container: cannot allocate tty if runc will detach without setting console socket',
+      {
+        kind: 'invalid',
+      },
+    );
+  }
+  if (consoleSocket !== undefined)
+    throw new HullError(
+      'Cannot create the container: cannot use console socket if runc will not detach or allocate tty',
+      { kind: 'invalid' },
+    );
+}
+
+/** Node has raised our soft limit of open files: the command is to have the caller's. */
+function withLimits(spec: Spec): Spec {
+  const rlimits = spec.process.rlimits ?? [];
+  if (rlimits.some(({ type }) => type === 'RLIMIT_NOFILE')) return spec;
+  const line = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readFileSync(`/proc/${process.ppid}/limits`, 'utf8'));
+  if (!line) return spec;
+  const [soft = 1024, hard = 1024] = line.slice(1).map((word) => (word === 'unlimited' ? -1 : Number(word)));
+  return {
+    ...spec,
+    process: { ...spec.process, rlimits: [...rlimits, { type: 'RLIMIT_NOFILE', soft, hard }] },
+  };
+}
+
+function killFirst(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function ownerName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return '';
+  }
+}

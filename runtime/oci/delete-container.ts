@@ -1,0 +1,42 @@
+import { HullError } from '../base/errors.ts';
+import { waitForEnd } from '../sys/process.ts';
+import type { Context } from './context.ts';
+import { groupOf } from './groups.ts';
+import { runHooks } from './hooks.ts';
+import { warn } from './messages.ts';
+import { type ContainerState, removeState, stateFiles } from './state-store.ts';
+import { isAlive, stateView, statusOf } from './status.ts';
+
+/** Afterwards there is nothing of the container. One that runs is refused, unless it is forced; one that never started is ended. */
+export async function deleteContainer(
+  context: Context,
+  state: ContainerState,
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  const status = await statusOf(context.root, state);
+  if (status !== 'stopped' && status !== 'created' && !force)
+    throw new HullError(`cannot delete container ${state.id} that is not stopped: ${status}`, {
+      kind: 'conflict',
+    });
+  const group = await groupOf(state);
+  if (isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
+  if (group && (await group.exists())) await group.kill(AbortSignal.timeout(10_000));
+  await untilGone(state);
+  await group?.remove();
+  removeState(stateFiles(context.root, state.id));
+  for (const hook of state.config.hooks?.poststop ?? []) {
+    try {
+      runHooks('poststop', [hook], stateView(state, 'stopped'), state.bundle);
+    } catch (error) {
+      warn(context, error);
+    }
+  }
+}
+
+async function untilGone(state: ContainerState): Promise<void> {
+  for (let pause = 1; isAlive(state); pause = Math.min(pause * 2, 50)) {
+    await new Promise((done) => setTimeout(done, pause));
+  }
+  // Ours, where `run` has made it.
+  if (state.init_process_pid !== 0) waitForEnd(state.init_process_pid);
+}

@@ -1,0 +1,44 @@
+import { appendFileSync } from 'node:fs';
+import { LaunchError } from '../launch/launch-error.ts';
+import type { Context } from './context.ts';
+
+/** To the log file as callers parse it (logrus' formats), and for people to stderr. */
+export function fail(context: Context | undefined, error: unknown): void {
+  write(context, 'error', textOf(error));
+}
+
+export function warn(context: Context, error: unknown): void {
+  write(context, 'warning', textOf(error));
+}
+
+function write(context: Context | undefined, level: 'error' | 'warning', msg: string): void {
+  const time = new Date().toISOString();
+  if (context?.log !== undefined) {
+    const line =
+      context.logFormat === 'json'
+        ? JSON.stringify({ level, msg, time })
+        : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(msg)}`;
+    appendFileSync(context.log, `${line}\n`);
+  }
+  process.stderr.write(
+    context?.logFormat === 'json' && context.log === undefined
+      ? `${JSON.stringify({ level, msg, time })}\n`
+      : `hull oci: ${msg}\n`,
+  );
+}
+
+/** Callers look for the words that runc has for a command that is not there. */
+function textOf(error: unknown): string {
+  if (error instanceof LaunchError) {
+    const hook = /^run (\w+) hook #(\d+) /.exec(error.step.what);
+    if (hook) return `error running ${hook[1]} hook #${Number(hook[2]) - 1}: ${error.message}`;
+    const command = /^run (".*")$/.exec(error.step.what);
+    if (command && error.exitCode === 127)
+      return `exec: ${command[1]}: executable file not found in $PATH: no such file or directory: ${error.message}`;
+    if (command && error.exitCode === 126) return `exec: ${command[1]}: permission denied: ${error.message}`;
+    return error.message;
+  }
+  if (error instanceof AggregateError) return error.errors.map(textOf).join('; ');
+  if (error instanceof SuppressedError) return `${textOf(error.suppressed)}; ${textOf(error.error)}`;
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,118 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { codeOf, HullError } from '../base/errors.ts';
+import type { NamespaceType, Process, Spec } from '../base/oci.ts';
+import { processSchema, specSchema } from './spec-schema.ts';
+
+export interface Bundle {
+  readonly folder: string;
+  readonly rootfs: string;
+  readonly spec: Spec;
+}
+
+/** A bundle's config.json, checked; errors of kind `invalid` name the field. */
+export function readBundle(path: string): Bundle {
+  const folder = resolve(path);
+  const spec = checkSpec(readConfig(join(folder, 'config.json')), 'config.json');
+  const rootfs = resolve(folder, spec.root.path);
+  if (!statSync(rootfs, { throwIfNoEntry: false })?.isDirectory())
+    throw invalid('config.json', 'root.path', `found no folder ${JSON.stringify(rootfs)}`);
+  return { folder, rootfs, spec };
+}
+
+function readConfig(path: string): unknown {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (cause) {
+    if (codeOf(cause) !== 'ENOENT') throw cause;
+    throw new HullError(`Cannot read the bundle: JSON specification file ${path} not found`, {
+      kind: 'not-found',
+      cause,
+    });
+  }
+  return parseJson(text, path);
+}
+
+export function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new HullError(`Cannot read ${JSON.stringify(name)}: found no JSON (${(cause as Error).message})`, {
+      kind: 'invalid',
+      cause,
+    });
+  }
+}
+
+/** A specification with the defaults of what it leaves out. */
+export function checkSpec(value: unknown, name: string): Spec {
+  const parsed = specSchema.safeParse(value);
+  if (!parsed.success) throw wrongField(name, parsed.error.issues);
+  const config = withoutNulls(parsed.data) as unknown as Spec;
+  const linux = { ...config.linux, namespaces: (config.linux?.namespaces ?? []).map(withoutEmptyPath) };
+  const spec: Spec = { ...config, process: completeProcess(config.process), linux };
+  checkTogether(spec, name);
+  return spec;
+}
+
+/** The process of an exec, as a file holds it. */
+export function checkProcess(value: unknown, name: string): Process {
+  const parsed = processSchema.safeParse(value);
+  if (!parsed.success) throw wrongField(name, parsed.error.issues);
+  return completeProcess(withoutNulls(parsed.data) as unknown as Process);
+}
+
+function completeProcess(process: Process): Process {
+  return { ...process, user: { ...process.user, uid: process.user?.uid ?? 0, gid: process.user?.gid ?? 0 } };
+}
+
+/** Go writes an empty path for a namespace that is to be new. */
+function withoutEmptyPath<Entry extends { readonly type: NamespaceType; readonly path?: string }>(
+  entry: Entry,
+): Entry {
+  if (entry.path !== '') return entry;
+  const { path: _, ...rest } = entry;
+  return rest as Entry;
+}
+
+/** Go's encoder writes null for empty lists and maps. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, each]) => (each === null ? [] : [[key, withoutNulls(each)]])),
+  );
+}
+
+function checkTogether(spec: Spec, name: string): void {
+  const { namespaces } = spec.linux;
+  const types = namespaces.map(({ type }) => type);
+  const twice = types.find((type, index) => types.indexOf(type) !== index);
+  if (twice) throw invalid(name, 'linux.namespaces', `found ${JSON.stringify(twice)} twice`);
+  const limits = (spec.process.rlimits ?? []).map(({ type }) => type);
+  const limit = limits.find((type, index) => limits.indexOf(type) !== index);
+  if (limit) throw invalid(name, 'process.rlimits', `found ${JSON.stringify(limit)} twice`);
+  for (const [field, value] of [
+    ['hostname', spec.hostname],
+    ['domainname', spec.domainname],
+  ] as const)
+    if (value !== undefined && value !== '' && !types.includes('uts'))
+      throw invalid(name, field, `unable to set ${field} without a private UTS namespace`);
+}
+
+function wrongField(
+  name: string,
+  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
+): HullError {
+  const [first] = issues;
+  const field = (first?.path ?? [])
+    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
+    .join('')
+    .replace(/^\./, '');
+  return invalid(name, field, first?.message ?? 'invalid');
+}
+
+function invalid(name: string, field: string, reason: string): HullError {
+  return new HullError(`Cannot use ${name}: ${field}: ${reason}`, { kind: 'invalid' });
+}

@@ -1,0 +1,27 @@
+import { HullError } from '../base/errors.ts';
+import { startDetached } from '../launch/launch-detached.ts';
+import type { Context } from './context.ts';
+import { deleteContainer } from './delete-container.ts';
+import { runHooks } from './hooks.ts';
+import { type ContainerState, stateFiles } from './state-store.ts';
+import { stateView, statusOf } from './status.ts';
+
+/** Afterwards the command runs (or has ended already). A failing poststart hook ends the container. */
+export async function startContainer(context: Context, state: ContainerState): Promise<void> {
+  const status = await statusOf(context.root, state);
+  if (status !== 'created') {
+    const reason =
+      status === 'stopped'
+        ? 'cannot start a container that has stopped'
+        : 'cannot start an already running container';
+    throw new HullError(`Cannot start container ${state.id}: ${reason}`, { kind: 'conflict' });
+  }
+  startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps);
+  const { hooks } = state.config;
+  try {
+    runHooks('poststart', hooks?.poststart, stateView(state, 'running'), state.bundle);
+  } catch (error) {
+    await deleteContainer(context, state, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,92 @@
+import { constants } from 'node:os';
+import { ReadStream } from 'node:tty';
+import { codeOf } from '../base/errors.ts';
+import { tryWait } from '../sys/process.ts';
+import { resizeTerminal } from '../sys/terminal.ts';
+
+/** Signals that are ours alone: of our own children, and those that nobody can catch or should. */
+const own = new Set([
+  'SIGKILL',
+  'SIGSTOP',
+  'SIGCHLD',
+  'SIGURG',
+  'SIGPROF',
+  'SIGWINCH',
+  'SIGSEGV',
+  'SIGBUS',
+  'SIGFPE',
+  'SIGILL',
+  'SIGTRAP',
+  'SIGABRT',
+  'SIGIOT',
+  'SIGSYS',
+  'SIGUSR1',
+  'SIGPIPE',
+  'SIGPOLL',
+  'SIGIO',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGUNUSED',
+  'SIGVTALRM',
+]);
+
+/** Waits for a child of ours, hands signals on to it, and copies its terminal. Answers its exit code. */
+export async function waitInForeground(pid: number, master?: number): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const look = () => {
+    const status = tryWait(pid);
+    if (status !== 'running') resolve(status === 'not-a-child' ? 0 : status.exitCode);
+  };
+  process.on('SIGCHLD', look);
+  // A signal handler alone does not keep Node alive.
+  const alive = setInterval(look, 1000);
+  for (const name of Object.keys(constants.signals) as NodeJS.Signals[])
+    if (!own.has(name)) handOn(name, pid);
+  const terminal = master === undefined ? undefined : copyTerminal(master);
+  look();
+  const code = await promise;
+  clearInterval(alive);
+  await terminal?.end();
+  return code;
+}
+
+function handOn(name: NodeJS.Signals, pid: number): void {
+  try {
+    process.on(name, () => {
+      try {
+        process.kill(pid, name);
+      } catch (error) {
+        if (codeOf(error) !== 'ESRCH') throw error;
+      }
+    });
+  } catch (error) {
+    // libuv keeps some to itself.
+    if (codeOf(error) !== 'EINVAL') throw error;
+  }
+}
+
+/** Our own terminal, raw, and the container's: input, output and size. */
+function copyTerminal(master: number): { end(): Promise<void> } {
+  const theirs = new ReadStream(master);
+  const { stdin, stdout } = process;
+  const resize = () => {
+    if (stdout.isTTY) resizeTerminal(master, stdout.rows, stdout.columns);
+  };
+  if (stdin.isTTY) stdin.setRawMode(true);
+  resize();
+  process.on('SIGWINCH', resize);
+  stdin.on('data', (data) => theirs.write(data));
+  const ended = new Promise<void>((done) => {
+    theirs.on('data', (data) => stdout.write(data));
+    // EIO: the last process that had the terminal open is gone.
+    theirs.on('error', () => done()).on('close', () => done());
+  });
+  return {
+    async end() {
+      await Promise.race([ended, new Promise((done) => setTimeout(done, 200))]);
+      if (stdin.isTTY) stdin.setRawMode(false);
+      stdin.pause();
+      theirs.destroy();
+    },
+  };
+}
