@@ -12,7 +12,17 @@ export interface PlantedWorld {
   readonly missing: ReadonlyMap<string, string>;
 }
 
+/** The world belongs to what is answered; it is closed where its detector cannot be opened. */
 export async function openPlantedWorld(world: TestWorld): Promise<PlantedWorld> {
+  try {
+    return await plantDetector(world);
+  } catch (error) {
+    await world[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function plantDetector(world: TestWorld): Promise<PlantedWorld> {
   const leaks = await connectLeakDetector(world.ssh, {
     node: world.node,
     agentPath: `${world.folder}/agent.mjs`,

@@ -23,15 +23,17 @@ export interface TestWorld extends AsyncDisposable {
   readonly ssh: Pick<Ssh, 'spawn' | 'writeFile'>;
 }
 
-// Bash as process 1, because it reaps what is orphaned. /sys is mounted anew to show the new network namespace.
+// Bash as process 1, because it reaps what is orphaned. /sys is mounted anew to show the new network namespace. The world
+// ends with whoever opened it, however that ends: `cat` sees the end of its input.
 const init = `
   mount --make-rprivate /
   mount --rbind /sys/fs/cgroup "$FOLDER/cgroup" && mount -t sysfs sysfs /sys &&
     mount --rbind "$FOLDER/cgroup" /sys/fs/cgroup && umount -R "$FOLDER/cgroup"
   ip link set lo up
-  sleep infinity &
+  exec 3<&0
+  cat <&3 >/dev/null &
   echo ready
-  while :; do wait; done`;
+  while kill -0 $! 2>/dev/null; do wait; done`;
 
 export async function openTestWorld(): Promise<TestWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'leak-world-'));
@@ -41,7 +43,7 @@ export async function openTestWorld(): Promise<TestWorld> {
   const flags = ['--mount', '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts', '--mount-proc'];
   const first = spawn('unshare', [...flags, 'bash', '-c', init], {
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['pipe', 'pipe', 'inherit'],
   });
   const ended = new Promise((resolve) => first.once('exit', resolve));
   await new Promise((resolve, reject) => {

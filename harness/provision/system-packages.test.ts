@@ -29,7 +29,7 @@ it('names what is missing and the one command, where it may not install', async 
 it('installs what is missing with apt, after an update, and looks again', async () => {
   const log = join(folder, 'log');
   // Makes a program of each package's name; the harness looks for the program's name.
-  const programs = 'qemu-system-x86_64 qemu-img mmdebstrap setpriv mke2fs busybox flock';
+  const programs = 'qemu-system-x86_64 qemu-img mmdebstrap mount setpriv mke2fs busybox flock';
   await fakeProgram(
     'apt-get',
     `echo "$@" >> ${log}; [ "$1" = install ] || exit 0; for p in ${programs}; do cp "$0" "$(dirname "$0")/$p"; done`,

@@ -15,6 +15,7 @@ interface Need {
 export type SystemRole = 'tests' | 'scenarios';
 
 const busybox: Need = { probe: 'busybox', apt: 'busybox-static', dnf: 'busybox' };
+const mount: Need = { probe: 'mount', apt: 'mount', dnf: 'util-linux' };
 const mkfs: Need = { probe: 'mke2fs', apt: 'e2fsprogs', dnf: 'e2fsprogs' };
 
 const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
@@ -27,12 +28,14 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
       apt: 'debian-archive-keyring',
       dnf: 'debian-keyring',
     },
+    mount,
     { probe: 'setpriv', apt: 'util-linux', dnf: 'util-linux' },
     { probe: 'flock', apt: 'util-linux', dnf: 'util-linux-core' },
     mkfs,
     busybox,
   ],
   tests: [
+    mount,
     { probe: 'mkfs.xfs', apt: 'xfsprogs', dnf: 'xfsprogs' },
     { probe: 'mkfs.btrfs', apt: 'btrfs-progs', dnf: 'btrfs-progs' },
     { probe: 'dmsetup', apt: 'dmsetup', dnf: 'device-mapper' },
