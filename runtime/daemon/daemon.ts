@@ -33,6 +33,8 @@ export interface DaemonOptions {
   readonly socketPath: string;
   /** Undefined: the first that works here. */
   readonly storageDriver: string | undefined;
+  /** Which are tried, in order, where none is named and none has layers. */
+  readonly storageDriverOrder?: readonly string[] | undefined;
   readonly storageOptions: ReadonlyMap<string, string>;
   /** Hosts, host:port or networks whose registries need no certificate. */
   readonly insecureRegistries?: readonly string[];
@@ -76,7 +78,12 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
   if (options.pidfile) await writePidfile(options.pidfile, undo);
 
   const [{ driver, why }, cgroups, kernel] = await Promise.all([
-    openDriver(options.storageDriver, { dataRoot, execRoot, options: options.storageOptions }),
+    openDriver(options.storageDriver, {
+      dataRoot,
+      execRoot,
+      options: options.storageOptions,
+      ...(options.storageDriverOrder ? { order: options.storageDriverOrder } : {}),
+    }),
     openCgroups(),
     readKernelFacts(),
   ]);

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { coveringMount, readMountInfo } from '../kernel/mountinfo.ts';
 import { holdMounts } from '../launch/hold-mounts.ts';
+import { stagedRoot } from '../launch/mount-steps.ts';
 import { describeContents } from './conformance-contents.ts';
 import { makePlace, type Place } from './conformance-place.ts';
 import type { LayerId, StorageDriver } from './driver.ts';
@@ -197,7 +199,10 @@ export function describeStorageDriver(
       const ended = once(pin, 'exit');
       try {
         await becomes(pin.pid, 'sleep');
-        const ownFileSystem = (await stat(`${held.path}/.`)).dev !== (await stat(place().home)).dev;
+        // By mountinfo: stat tells each btrfs subvolume as a device of its own.
+        const seen = readMountInfo(held.pid).findLast(({ mountPoint }) => mountPoint === stagedRoot);
+        const home = coveringMount(readMountInfo('self'), place().home);
+        const ownFileSystem = seen?.major !== home?.major || seen?.minor !== home?.minor;
         await held[Symbol.asyncDispose]();
         const refused = driver().capabilities.hostWide
           ? (['release', 'acquire', 'remove'] as const)
@@ -318,7 +323,8 @@ export function describeStorageDriver(
       await driver().close();
       expect(await place().residue()).toEqual([]);
       const folders = (await readdir(place().home, { recursive: true, withFileTypes: true })).filter(
-        (entry) => entry.isDirectory() && !['l', 'layers', 'records', 'removing'].includes(entry.name),
+        (entry) =>
+          entry.isDirectory() && !['l', 'layers', 'subvolumes', 'records', 'removing'].includes(entry.name),
       );
       expect(folders.map((entry) => join(entry.parentPath, entry.name))).toEqual([]);
       expect((await readdir(join(place().home, 'records'))).filter((file) => file.endsWith('.json'))).toEqual(

@@ -32,8 +32,8 @@ import type { MountSpec } from '../kernel/mount-spec.ts';
 export interface StorageDriver {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
-  /** Afterwards `id` exists with the content of `parent`, or empty (root folder 0755 0:0). Error kinds: conflict, not-found (parent). */
-  create(id: LayerId, parent: LayerId | undefined): Promise<void>;
+  /** Afterwards `id` exists with the content of `parent`, or empty (root folder 0755 0:0). Error kinds: conflict, not-found (parent), unsupported (size). */
+  create(id: LayerId, parent: LayerId | undefined, options?: CreateOptions): Promise<void>;
   /** Afterwards `id` is absent. Kind `busy` names the holders; the layer then stays and can be removed later. */
   remove(id: LayerId): Promise<void>;
   list(): Promise<readonly LayerId[]>;
@@ -51,6 +51,14 @@ export interface StorageDriver {
 
 /** `[A-Za-z0-9][A-Za-z0-9_.-]*`, at most 128 characters. */
 export type LayerId = string;
+
+export interface CreateOptions {
+  /**
+   * Bytes that the layer may take (`--storage-opt size=`): of its own where the driver counts those (overlay), else with what it
+   * has from its parent. Writing more is EDQUOT or ENOSPC for whoever writes. Default: no limit of its own.
+   */
+  readonly size?: number;
+}
 
 export interface AcquireOptions {
   /**

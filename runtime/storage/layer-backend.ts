@@ -19,6 +19,8 @@ export interface LayerBackend {
   make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
   /** The record says `ready` now. */
   made(layer: LayerRecord): Promise<void>;
+  /** What is missing for a layer of at most so many bytes, as a noun; undefined where it can be made. */
+  lacksForSize(size: number): Promise<string | undefined>;
   /** What stands in the way of `destroy`, as the end of a sentence. */
   whyNotRemovable(layer: LayerRecord): Promise<string | undefined>;
   /** Afterwards nothing of the layer is left, also of a half-made one. */

@@ -14,6 +14,8 @@ export interface LayerRecord {
   readonly key: string;
   /** Layers from the bottom of the chain, itself included: 1 without a parent. */
   readonly depth: number;
+  /** Bytes it may take, where it was made with a limit. */
+  readonly size?: number;
   /** devicemapper: the pool transaction that makes it. */
   readonly transaction?: number;
 }
@@ -131,6 +133,7 @@ function isRecord(value: unknown): value is LayerRecord {
     (fields.state === 'creating' || fields.state === 'ready' || fields.state === 'removing') &&
     typeof fields.key === 'string' &&
     typeof fields.depth === 'number' &&
+    (fields.size === undefined || typeof fields.size === 'number') &&
     (fields.transaction === undefined || typeof fields.transaction === 'number')
   );
 }

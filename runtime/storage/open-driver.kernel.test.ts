@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { needsRoot } from './conformance-place.ts';
-import { openDriver } from './open-driver.ts';
+import { openDriver, parseOrder } from './open-driver.ts';
 
 const unless = needsRoot();
 
@@ -23,9 +23,30 @@ describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})`
   it('takes the first that works, and says so', async () => {
     const { driver, why } = await openDriver(undefined, await place());
     expect(why).toMatch(
-      /^Chose storage driver \w+: the first of overlay, devicemapper, vfs that works here\./,
+      /^Chose storage driver \w+: the first of overlay, btrfs, devicemapper, vfs that works here\./,
     );
     await driver.close();
+  });
+
+  it('follows an order, and says of each before why not', async () => {
+    const order = parseOrder('btrfs,vfs,overlay');
+    const { driver, why } = await openDriver(undefined, { ...(await place()), order });
+    expect(driver.name).toBe('vfs');
+    expect(why).toContain('the first of btrfs, vfs, overlay that works here');
+    expect(why).toContain('Cannot use storage driver btrfs: missing is btrfs below');
+    await driver.close();
+  });
+
+  it('the order does not lead away from layers that are there', async () => {
+    const options = await place();
+    await makeLayer('vfs', options);
+    const { driver } = await openDriver(undefined, { ...options, order: parseOrder('overlay,vfs') });
+    expect(driver.name).toBe('vfs');
+    await driver.close();
+  });
+
+  it.each(['', 'overlay,ntfs', 'vfs,vfs'])('the order %j is refused', (text) => {
+    expect(() => parseOrder(text)).toThrow(expect.objectContaining({ kind: 'invalid' }));
   });
 
   it('stays with the driver that has layers', async () => {
@@ -51,9 +72,9 @@ describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})`
   });
 
   it('refuses an unknown name with the known ones', async () => {
-    await expect(openDriver('zfs', await place())).rejects.toMatchObject({
+    await expect(openDriver('ntfs', await place())).rejects.toMatchObject({
       kind: 'invalid',
-      message: expect.stringContaining('wanted one of overlay, devicemapper, vfs'),
+      message: expect.stringContaining('wanted one of overlay, btrfs'),
     });
   });
 });

@@ -11,6 +11,28 @@ export interface OpenDriverOptions {
   readonly execRoot: string;
   /** `--storage-opt k=v`. */
   readonly options?: ReadonlyMap<string, string>;
+  /** The drivers that are tried where none is named, in order (parseOrder). Default: defaultOrder. */
+  readonly order?: readonly string[];
+}
+
+/** The best first, the one that works everywhere last. */
+export const defaultOrder: readonly string[] = ['overlay', 'btrfs', 'devicemapper', 'vfs'];
+/** Docker's of the years when aufs was the best there was. */
+export const classicOrder: readonly string[] = ['btrfs', 'devicemapper', 'overlay', 'vfs'];
+
+/** `default`, `classic`, or driver names with commas between them. Kind `invalid` naming what is unknown or there twice. */
+export function parseOrder(text: string): readonly string[] {
+  if (text === 'default') return defaultOrder;
+  if (text === 'classic') return classicOrder;
+  const names = text.split(',').map((name) => name.trim());
+  const wrong = names.find((name, at) => !drivers.has(name) || names.indexOf(name) !== at);
+  if (wrong === undefined) return names;
+  throw new HullError(
+    `Cannot use the order of storage drivers ${JSON.stringify(text)}: found ${JSON.stringify(wrong)}${
+      drivers.has(wrong) ? ' twice' : ''
+    }, wanted default, classic or each at most once of ${[...drivers.keys()].join(', ')}`,
+    { kind: 'invalid' },
+  );
 }
 
 export interface OpenedDriver {
@@ -48,10 +70,11 @@ export async function openDriver(
 
 async function firstThatWorks(options: OpenDriverOptions): Promise<OpenedDriver> {
   const refusals: string[] = [];
-  for (const name of drivers.keys()) {
+  const order = options.order ?? defaultOrder;
+  for (const name of order) {
     try {
       const driver = await openNamed(name, options);
-      const why = `Chose storage driver ${name}: the first of ${[...drivers.keys()].join(', ')} that works here.`;
+      const why = `Chose storage driver ${name}: the first of ${order.join(', ')} that works here.`;
       return { driver, why: [why, ...refusals].join(' ') };
     } catch (error) {
       // An option is meant for one driver: the others refuse it, and are not what was wanted.
@@ -60,9 +83,12 @@ async function firstThatWorks(options: OpenDriverOptions): Promise<OpenedDriver>
       refusals.push(`${error.message}.`);
     }
   }
-  throw new HullError(`Cannot choose a storage driver: none works here. ${refusals.join(' ')}`, {
-    kind: 'unsupported',
-  });
+  throw new HullError(
+    `Cannot choose a storage driver: none of ${order.join(', ')} works here. ${refusals.join(' ')}`,
+    {
+      kind: 'unsupported',
+    },
+  );
 }
 
 async function openNamed(

@@ -7,6 +7,7 @@ import { isLocked, LockFile, lockHolders, lockOwner } from '../kernel/lock-file.
 import type {
   AcquiredLayer,
   AcquireOptions,
+  CreateOptions,
   DriverCapabilities,
   DriverOptions,
   LayerId,
@@ -89,7 +90,7 @@ export class RecordedDriver implements StorageDriver {
     }
   }
 
-  async create(id: LayerId, parentId: LayerId | undefined): Promise<void> {
+  async create(id: LayerId, parentId: LayerId | undefined, { size }: CreateOptions = {}): Promise<void> {
     checkId(id);
     using _ = await this.#turns.take(id);
     const found = this.#records.get(id);
@@ -106,12 +107,20 @@ export class RecordedDriver implements StorageDriver {
         { kind: 'invalid' },
       );
     }
+    const missing = size === undefined ? undefined : await this.#backend.lacksForSize(size);
+    if (missing !== undefined) {
+      throw new HullError(
+        `Cannot create layer ${id} of at most ${size} bytes: driver ${this.name} lacks ${missing}`,
+        { kind: 'unsupported' },
+      );
+    }
     const layer: LayerRecord = {
       version: 1,
       id,
       ...(parentId === undefined ? {} : { parent: parentId }),
       state: 'creating',
       depth,
+      ...(size === undefined ? {} : { size }),
       ...this.#backend.newKey(id),
     };
     await this.#records.put(layer);

@@ -1,12 +1,14 @@
 import { resolve } from 'node:path';
 import { createLog, errorText } from '../../base/log.ts';
 import { startDaemon } from '../../daemon/daemon.ts';
+import { parseOrder } from '../../storage/open-driver.ts';
 
 export interface DaemonFlags {
   readonly dataRoot: string;
   readonly execRoot: string;
   readonly host: string;
   readonly storageDriver?: string;
+  readonly storageDriverOrder?: string;
   readonly storageOpt: ReadonlyMap<string, string>;
   readonly insecureRegistry: readonly string[];
   readonly pidfile?: string;
@@ -31,6 +33,8 @@ export async function daemonCommand(flags: DaemonFlags): Promise<void> {
       execRoot: resolve(flags.execRoot),
       socketPath: flags.host,
       storageDriver: flags.storageDriver,
+      storageDriverOrder:
+        flags.storageDriverOrder === undefined ? undefined : parseOrder(flags.storageDriverOrder),
       storageOptions: flags.storageOpt,
       insecureRegistries: flags.insecureRegistry,
       pidfile: flags.pidfile === undefined ? undefined : resolve(flags.pidfile),

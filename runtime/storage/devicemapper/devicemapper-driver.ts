@@ -133,6 +133,10 @@ class DevicemapperBackend implements LayerBackend {
     this.#transaction = transaction;
   }
 
+  async lacksForSize(): Promise<string | undefined> {
+    return 'TODO';
+  }
+
   async whyNotRemovable(): Promise<undefined> {}
 
   async destroy(layer: LayerRecord): Promise<void> {

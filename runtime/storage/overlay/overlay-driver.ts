@@ -1,10 +1,11 @@
-import { randomInt } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { chmod, chown, lstat, mkdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HullError } from '../../base/errors.ts';
+import { HullError, ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { findOpenHolders } from '../../kernel/open-holders.ts';
+import { forgetLimit, lastProject, limitFolder, probeProjectQuota } from '../../kernel/project-quota.ts';
 import { getXattr, listXattrs, setXattr } from '../../sys/xattr.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
@@ -83,6 +84,8 @@ class OverlayBackend implements LayerBackend {
   async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
     const folder = join(this.#layers, layer.key);
     await mkdir(folder, { mode: 0o700 });
+    // Before there is anything in it: the kernel renames from `work` to `diff`, which must be of one project.
+    if (layer.size !== undefined) await limitFolder(folder, firstProject(folder), layer.size);
     await mkdir(join(folder, 'work'), { mode: 0o700 });
     await mkdir(this.#diff(layer), { mode: 0o755 });
     await chmod(this.#diff(layer), 0o755);
@@ -92,11 +95,18 @@ class OverlayBackend implements LayerBackend {
 
   async made(): Promise<void> {}
 
+  async lacksForSize(): Promise<string | undefined> {
+    const probe = await probeProjectQuota(this.#home);
+    if (probe.answer === 'supported') return undefined;
+    return probe.answer === 'unsupported' ? probe.missing : `an answer about project quotas: ${probe.reason}`;
+  }
+
   async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
     return mountBelow(join(this.#layers, key));
   }
 
-  async destroy({ key }: LayerRecord): Promise<void> {
+  async destroy({ key, size }: LayerRecord): Promise<void> {
+    if (size !== undefined) await ifExists(forgetLimit(join(this.#layers, key)));
     await removeGoner(join(this.#layers, key), join(this.#removing, key));
     this.#keys.delete(key);
   }
@@ -163,6 +173,11 @@ class OverlayBackend implements LayerBackend {
   #diff({ key }: LayerRecord): string {
     return join(this.#layers, key, 'diff');
   }
+}
+
+// Far from the small numbers that people give out, and seldom the same for two layers.
+function firstProject(folder: string): number {
+  return (createHash('sha256').update(folder).digest().readUInt32LE(0) % lastProject) + 1;
 }
 
 // The kernel cuts options at commas that have no backslash before them.

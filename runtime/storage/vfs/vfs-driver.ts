@@ -73,6 +73,10 @@ class VfsBackend implements LayerBackend {
 
   async made(): Promise<void> {}
 
+  async lacksForSize(): Promise<string> {
+    return 'a file system that limits folders: vfs layers are plain copies';
+  }
+
   async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
     return mountBelow(join(this.#layers, key));
   }
