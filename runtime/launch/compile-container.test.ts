@@ -117,9 +117,9 @@ describe('compileContainer', () => {
 
   it.each<[string, LaunchRequest, string]>([
     [
-      'a user namespace',
+      'a user namespace without maps',
       withSpec({ linux: { namespaces: [{ type: 'mount' }, { type: 'user' }] } }),
-      'Cannot make a user namespace: hull cannot do that yet',
+      'Cannot make a user namespace: found none, wanted linux.uidMappings and linux.gidMappings',
     ],
     [
       'no mount namespace',

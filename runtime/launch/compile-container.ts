@@ -1,15 +1,16 @@
 import { HullError } from '../base/errors.ts';
-import { cloneInto } from './clone-steps.ts';
+import type { IdMapping, Spec } from '../base/oci.ts';
 import { reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
 import { openMonitor, watchContainer } from './monitor-steps.ts';
-import { joinNamespace, planNamespaces } from './namespace-steps.ts';
+import { planNamespaces } from './namespace-steps.ts';
 import { ownStandardStreams } from './process-steps.ts';
-import type { Program } from './program.ts';
+import type { Cell, Program } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { runFiles } from './run-dir.ts';
 import type { LaunchRequest } from './types.ts';
+import { cloneContainer, toHostId } from './user-namespace-steps.ts';
 
 /** The program that is a container's monitor and, after its clone, the container's first process. Pure. */
 export function compileContainer(request: LaunchRequest): Program {
@@ -22,10 +23,21 @@ export function compileContainer(request: LaunchRequest): Program {
   const p = new ProgramBuilder();
   reportFailures(p, 'monitor');
   const monitor = openMonitor(p, request);
-  for (const { type, path } of namespaces.joined) if (type === 'pid') joinNamespace(p, type, path);
   const pid = p.cell('pid');
   const parent = p.label('monitor');
-  cloneInto(p, request.cgroup, namespaces.cloneFlags, pid, parent);
+  // Before the clone: what is the host's cannot be opened or given away from within a user namespace.
+  const stdin = request.openStdin ? openStdinReader(runFiles(request.runDir).stdin) : undefined;
+  const own = [...(stdin ? [stdin] : []), monitor.stdout.write, monitor.stderr.write];
+  if (namespaces.user === 'new') ownStandardStreams(p, hostUser(spec), own);
+  cloneContainer(p, {
+    spec,
+    cgroup: request.cgroup,
+    namespaces,
+    pid,
+    parent,
+    as: 'child',
+    oomScoreAdj: spec.process.oomScoreAdj ?? 0,
+  });
   reportFailures(p, 'container');
   becomeContainer(p, request, namespaces, {
     diesWithParent: true,
@@ -33,24 +45,45 @@ export function compileContainer(request: LaunchRequest): Program {
     defaultOomScoreAdj: 0,
     takeStreams() {
       p.call('close', [monitor.alive], { what: 'leave the liveness FIFO to the monitor' });
-      if (request.openStdin) takeStdin(runFiles(request.runDir).stdin);
+      if (stdin) p.call('dup3', [stdin, 0, 0], { what: 'take stdin' });
       p.call('dup3', [monitor.stdout.write, 1, 0], { what: 'take stdout' });
       p.call('dup3', [monitor.stderr.write, 2, 0], { what: 'take stderr' });
-      ownStandardStreams(p, spec.process, request.openStdin ? [0, 1, 2] : [1, 2]);
+      if (namespaces.user === undefined)
+        ownStandardStreams(p, spec.process.user, request.openStdin ? [0, 1, 2] : [1, 2]);
     },
   });
 
   p.place(parent);
+  if (stdin) p.call('close', [stdin], { errors: 'next' });
   watchContainer(p, request, monitor, pid);
   return p.build();
 
   /** For reading only: the monitor's descriptor writes as well, and with it inside there would never be an end of file. */
-  function takeStdin(path: string): void {
-    const stdin = p.cell('stdin for reading');
+  function openStdinReader(path: string): Cell {
+    const reader = p.cell('stdin for reading');
     p.call('openat', [AT_FDCWD, p.text(path), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
       what: 'open stdin',
-      result: stdin,
+      result: reader,
     });
-    p.call('dup3', [stdin, 0, 0], { what: 'take stdin' });
+    return reader;
   }
+}
+
+/** The user of the container as the host has it. */
+function hostUser({ process, linux }: Spec): { readonly uid: number; readonly gid: number } {
+  const id = (inside: number, mappings: readonly IdMapping[] = [], name: string) => {
+    const outside = toHostId(inside, mappings);
+    if (outside === undefined)
+      throw new HullError(
+        `Cannot become ${name} ${inside}: found it in none of the namespace's id mappings`,
+        {
+          kind: 'invalid',
+        },
+      );
+    return outside;
+  };
+  return {
+    uid: id(process.user.uid, linux.uidMappings, 'user'),
+    gid: id(process.user.gid, linux.gidMappings, 'group'),
+  };
 }

@@ -148,7 +148,7 @@ function runHooks(p: ProgramBuilder, kind: string, hooks: readonly Hook[] = [], 
 }
 
 /** Pipes belong to whom made them; the user must be able to open them again as /dev/stdout. Devices and files stay as they are. */
-function ownPipes(p: ProgramBuilder, uid: number): void {
+export function ownPipes(p: ProgramBuilder, uid: number): void {
   if (uid === 0) return;
   for (const fd of [0, 1, 2]) {
     const status = p.buffer('statx', 256);

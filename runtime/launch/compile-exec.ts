@@ -22,7 +22,10 @@ const namespaceFiles: readonly (readonly [NamespaceType, file: string])[] = [
   ['uts', 'uts'],
   ['network', 'net'],
   ['cgroup', 'cgroup'],
+  ['time', 'time'],
   ['mount', 'mnt'],
+  // Last: with it we have no rights outside any more.
+  ['user', 'user'],
 ];
 
 /**
@@ -55,7 +58,7 @@ export function compileExec(request: ExecRequest): Program {
     what: 'keep others from looking in',
   });
   p.call('setsid', [], { what: 'begin a session' });
-  ownStandardStreams(p, process, request.openStdin ? [0, 1, 2] : [1, 2]);
+  ownStandardStreams(p, process.user, request.openStdin ? [0, 1, 2] : [1, 2]);
   const proc = p.cell('proc');
   p.call('openat', [AT_FDCWD, p.text('/proc'), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
     what: 'open /proc',
@@ -67,15 +70,23 @@ export function compileExec(request: ExecRequest): Program {
   limitResources(p, process);
   const root = openInTarget(p, 'root', 'PATH');
   const namespaces = namespaceFiles.map(
-    ([type, file]) => [type, openInTarget(p, `ns/${file}`, 'RDONLY')] as const,
+    ([type, file]) => [type, openInTarget(p, `ns/${file}`, 'RDONLY', isOptional(type))] as const,
   );
   for (const [type, fd] of namespaces)
-    p.call('setns', [fd, namespaceFlag(type)], { what: `join the ${type} namespace` });
+    p.call('setns', [fd, namespaceFlag(type)], {
+      what: `join the ${type} namespace`,
+      // One's own user namespace cannot be joined: the container has none; nor one that the kernel does not have.
+      ...(isOptional(type) ? { errors: { EINVAL: 'next', EBADF: 'next' } } : {}),
+    });
   p.call('fchdir', [root], { what: "enter the container's root" });
   p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
   p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
   const seccomp = request.seccomp && seccompFilter(request.seccomp);
-  becomeUser(p, process, { loadsFilter: seccomp !== undefined, diesWithParent: true });
+  becomeUser(p, process, {
+    loadsFilter: seccomp !== undefined,
+    diesWithParent: true,
+    ownUserNamespace: true,
+  });
   execute(p, process, stat, { seccomp });
 
   p.place(parent);
@@ -92,11 +103,15 @@ export function compileExec(request: ExecRequest): Program {
   return p.build();
 }
 
-function openInTarget(p: ProgramBuilder, path: string, mode: 'RDONLY' | 'PATH'): Cell {
+/** Kernels may be built without them (time namespaces are there since 5.6). */
+const isOptional = (type: NamespaceType): boolean => type === 'user' || type === 'time';
+
+function openInTarget(p: ProgramBuilder, path: string, mode: 'RDONLY' | 'PATH', optional = false): Cell {
   const fd = p.cell(path);
   p.call('openat', [targetDescriptor, p.text(path), flagsOf('O_', OPEN, [mode, 'CLOEXEC'])], {
     what: `open ${path} of the target`,
     result: fd,
+    ...(optional ? { errors: { ENOENT: 'next' } } : {}),
   });
   return fd;
 }

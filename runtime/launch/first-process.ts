@@ -39,23 +39,26 @@ export function becomeContainer(
   });
   p.call('setsid', [], { what: 'begin a session' });
   form.takeStreams();
-  for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
+  if (!namespaces.needsHelper)
+    for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
   if (namespaces.isNew('cgroup'))
     p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
   if (namespaces.isNew('uts')) setNames(p, spec);
   if (namespaces.isNew('network')) raiseLoopback(p);
-  const host = openHostHandles(p, spec.mounts ?? []);
+  const host = openHostHandles(p, spec, namespaces);
   const stat = readOwnStat(p, host.proc);
   const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
-  if (score !== undefined)
+  if (score !== undefined && !namespaces.needsHelper)
     writeText(p, host.proc, 'self/oom_score_adj', String(score), { what: `set oom_score_adj to ${score}` });
-  limitResources(p, spec.process);
   form.beforeRoot?.(host);
   buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
+  // Not earlier: few descriptors may be allowed.
+  limitResources(p, spec.process);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   becomeUser(p, spec.process, {
     loadsFilter: seccomp !== undefined,
     diesWithParent: form.diesWithParent,
+    ownUserNamespace: namespaces.user !== undefined,
   });
   execute(p, spec.process, stat, {
     seccomp,

@@ -20,38 +20,51 @@ const cloneFlags: Readonly<Record<NamespaceType, keyof typeof CLONE>> = {
 export interface NamespacePlan {
   readonly isNew: (type: NamespaceType) => boolean;
   readonly joined: readonly { readonly type: NamespaceType; readonly path: string }[];
+  /** Of the user namespace; undefined for the host's. */
+  readonly user: 'new' | 'joined' | undefined;
+  /**
+   * The first process is cloned by a helper of its own, which joins namespaces and the cgroup first: what is made in a
+   * user namespace belongs to it, and a time namespace is only for children.
+   */
+  readonly needsHelper: boolean;
   /** For clone(2). The cgroup namespace is not among them: it is unshared once the cgroup has been entered. */
   readonly cloneFlags: { readonly value: number; readonly text: string };
 }
 
 export function planNamespaces({ linux }: Spec): NamespacePlan {
-  for (const { type, path } of linux.namespaces) {
-    if (type === 'user' || type === 'time')
-      throw new HullError(`Cannot make a ${type} namespace: hull cannot do that yet`, {
-        kind: 'unsupported',
-      });
+  const { uidMappings = [], gidMappings = [], timeOffsets = {} } = linux;
+  for (const { type, path } of linux.namespaces)
     if (type === 'mount' && path !== undefined)
       throw new HullError(`Cannot join mount namespace ${quote(path)}: hull mounts every root in a new one`, {
         kind: 'unsupported',
       });
-  }
   const isNew = (type: NamespaceType) =>
     linux.namespaces.some((entry) => entry.type === type && entry.path === undefined);
-  if (!isNew('mount'))
-    throw new HullError('Cannot start without a mount namespace: the root is mounted in it', {
-      kind: 'invalid',
-    });
-  const names = (['mount', 'pid', 'network', 'ipc', 'uts'] as const)
-    .filter(isNew)
-    .map((type) => cloneFlags[type]);
+  const joined = linux.namespaces.flatMap(({ type, path }) => (path === undefined ? [] : [{ type, path }]));
+  if (!isNew('mount')) throw invalid('Cannot start without a mount namespace: the root is mounted in it');
+  const user = isNew('user') ? 'new' : joined.some(({ type }) => type === 'user') ? 'joined' : undefined;
+  if (user === 'new' && (uidMappings.length === 0 || gidMappings.length === 0))
+    throw invalid('Cannot make a user namespace: found none, wanted linux.uidMappings and linux.gidMappings');
+  if (user === undefined && (uidMappings.length > 0 || gidMappings.length > 0))
+    throw invalid('Cannot map ids: found linux.uidMappings or gidMappings without a user namespace');
+  if (Object.keys(timeOffsets).length > 0 && !isNew('time'))
+    throw invalid('Cannot set linux.timeOffsets: found no new time namespace');
+  const types = ['mount', 'pid', 'network', 'ipc', 'uts', 'user'] as const;
+  const names = types.filter(isNew).map((type) => cloneFlags[type]);
   return {
     isNew,
-    joined: linux.namespaces.flatMap(({ type, path }) => (path === undefined ? [] : [{ type, path }])),
+    joined,
+    user,
+    needsHelper: user !== undefined || isNew('time'),
     cloneFlags: {
       value: names.reduce((flags, name) => flags | CLONE[name], 0),
       text: names.map((name) => `CLONE_${name}`).join('|'),
     },
   };
+}
+
+function invalid(message: string): HullError {
+  return new HullError(message, { kind: 'invalid' });
 }
 
 export function namespaceFlag(type: NamespaceType): Named {

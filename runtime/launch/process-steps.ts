@@ -1,5 +1,5 @@
 import { HullError } from '../base/errors.ts';
-import type { Process } from '../base/oci.ts';
+import type { Process, User } from '../base/oci.ts';
 import type { SeccompFilter } from '../kernel/seccomp-filter.ts';
 import { words } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
@@ -47,7 +47,7 @@ export function readOwnStat(p: ProgramBuilder, procFolder: Cell): AreaPart {
 }
 
 /** Resource limits. Node raises its soft NOFILE limit, so that one is always set: to the kernel's own default. */
-export function limitResources(p: ProgramBuilder, { rlimits = [] }: Process): void {
+export function limitResources(p: ProgramBuilder, { rlimits = [] }: Pick<Process, 'rlimits'>): void {
   const wanted = rlimits.map(({ type, soft, hard }) => {
     const number = rlimitNumbers[type];
     if (number === undefined)
@@ -70,6 +70,14 @@ export function limitResources(p: ProgramBuilder, { rlimits = [] }: Process): vo
       what: `set ${type} to ${soft}:${hard}`,
     });
   }
+}
+
+/**
+ * The hard limits alone, with the soft ones at the same height: for a process that has the right to raise them, for the sake of
+ * a child in a user namespace that has not.
+ */
+export function raiseHardLimits(p: ProgramBuilder, { rlimits = [] }: Process): void {
+  limitResources(p, { rlimits: rlimits.map(({ type, hard }) => ({ type, soft: hard, hard })) });
 }
 
 /** OCI has -1 for unlimited, JSON numbers above 2^53 mean it too. */
@@ -160,12 +168,14 @@ function candidatesOf(command: string, env: readonly string[]): readonly string[
 /** Pipes and FIFOs belong to whom made them; the user must be able to open them again as /dev/stdout. */
 export function ownStandardStreams(
   p: ProgramBuilder,
-  { user }: Process,
-  descriptors: readonly number[],
+  user: Pick<User, 'uid' | 'gid'>,
+  descriptors: readonly (number | Cell)[],
 ): void {
   if (user.uid === 0 && user.gid === 0) return;
-  for (const fd of descriptors)
-    p.call('fchown', [fd, user.uid, user.gid], { what: `give descriptor ${fd} to user ${user.uid}` });
+  for (const fd of descriptors) {
+    const name = typeof fd === 'number' ? `descriptor ${fd}` : fd.area.name;
+    p.call('fchown', [fd, user.uid, user.gid], { what: `give ${name} to user ${user.uid}` });
+  }
 }
 
 /** Enters the cgroups by writing `0` to each `cgroup.procs`. */

@@ -1,10 +1,11 @@
 import { dirname } from 'node:path/posix';
 import { HullError } from '../base/errors.ts';
-import type { Device, SpecMount } from '../base/oci.ts';
+import type { Device, Spec, SpecMount } from '../base/oci.ts';
 import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { mountAt, mountFlags, quote, restrictMount, stageRoot, stagingRoot } from './mount-steps.ts';
+import type { NamespacePlan } from './namespace-steps.ts';
 import type { Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import type { CgroupEntry, LaunchRequest } from './types.ts';
@@ -27,6 +28,8 @@ export interface HostHandles {
   /** The host's /proc/self/fd. */
   readonly descriptors: Cell;
   readonly sources: ReadonlyMap<SpecMount, BindSource>;
+  /** In a user namespace no device can be made: the host's are bound in. */
+  readonly devices: ReadonlyMap<string, number>;
 }
 
 interface BindSource {
@@ -39,7 +42,8 @@ interface BindSource {
 const nullDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 96;
 const firstSourceDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 97;
 
-export function openHostHandles(p: ProgramBuilder, mounts: readonly SpecMount[]): HostHandles {
+export function openHostHandles(p: ProgramBuilder, spec: Spec, namespaces: NamespacePlan): HostHandles {
+  const mounts = spec.mounts ?? [];
   const proc = openPath(p, 'proc', '/proc', 'open /proc');
   const descriptors = openPath(p, 'own descriptors', '/proc/self/fd', 'open /proc/self/fd');
   fix(p, openPath(p, 'null', '/dev/null', 'open "/dev/null"'), nullDescriptor(p));
@@ -67,7 +71,19 @@ export function openHostHandles(p: ProgramBuilder, mounts: readonly SpecMount[])
     });
     sources.set(mount, { descriptor, tree });
   }
-  return { proc, descriptors, sources };
+  const devices = new Map<string, number>();
+  if (namespaces.user) {
+    const paths = new Set([
+      ...Object.keys(defaultDevices),
+      ...(spec.linux.devices ?? []).map(({ path }) => path),
+    ]);
+    for (const path of paths) {
+      const descriptor = firstSourceDescriptor(p) + sources.size + devices.size;
+      fix(p, openPath(p, 'device', path, `open device ${quote(path)}`), descriptor);
+      devices.set(path, descriptor);
+    }
+  }
+  return { proc, descriptors, sources, devices };
 }
 
 function openPath(p: ProgramBuilder, name: string, path: string, what: string): Cell {
@@ -103,8 +119,8 @@ export function buildRoot(
   p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
 
   for (const mount of spec.mounts ?? []) specMount(p, mount, host, request.cgroup);
-  if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p);
-  for (const device of spec.linux.devices ?? []) makeDevice(p, device);
+  if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p, host);
+  for (const device of spec.linux.devices ?? []) makeDevice(p, device, host);
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {}))
     writeText(p, host.proc, `sys/${name.replaceAll('.', '/')}`, value, {
       what: `set sysctl ${name} to ${value}`,
@@ -205,18 +221,19 @@ function makeTarget(p: ProgramBuilder, source: BindSource, destination: string):
   p.place(done);
 }
 
+const defaultDevices = {
+  '/dev/null': [1, 3],
+  '/dev/zero': [1, 5],
+  '/dev/full': [1, 7],
+  '/dev/random': [1, 8],
+  '/dev/urandom': [1, 9],
+  '/dev/tty': [5, 0],
+} as const;
+
 /** What every container finds in /dev (config-linux.md, "Default Devices"). */
-function fillDev(p: ProgramBuilder): void {
-  const devices = {
-    null: [1, 3],
-    zero: [1, 5],
-    full: [1, 7],
-    random: [1, 8],
-    urandom: [1, 9],
-    tty: [5, 0],
-  } as const;
-  for (const [name, [major, minor]] of Object.entries(devices))
-    makeDevice(p, { type: 'c', path: `/dev/${name}`, major, minor, fileMode: 0o666 });
+function fillDev(p: ProgramBuilder, host: HostHandles): void {
+  for (const [path, [major, minor]] of Object.entries(defaultDevices))
+    makeDevice(p, { type: 'c', path, major, minor, fileMode: 0o666 }, host);
   const links = {
     fd: '/proc/self/fd',
     stdin: '/proc/self/fd/0',
@@ -231,7 +248,20 @@ function fillDev(p: ProgramBuilder): void {
     });
 }
 
-function makeDevice(p: ProgramBuilder, device: Device): void {
+function makeDevice(p: ProgramBuilder, device: Device, host: HostHandles): void {
+  const bound = host.devices.get(device.path);
+  if (bound !== undefined) {
+    const file = named(MODE.FILE | 0o644, 'S_IFREG|0644');
+    makeFolders(p, dirname(device.path));
+    p.call('mknodat', [AT_FDCWD, p.text(device.path), file, 0], {
+      what: `make file ${quote(device.path)}`,
+      errors: { EEXIST: 'next' },
+    });
+    p.call('mount', [p.text(String(bound)), p.text(device.path), 0, mountFlags(MS.BIND), 0], {
+      what: `bind device ${quote(device.path)}`,
+    });
+    return;
+  }
   const type = device.type === 'b' ? MODE.BLOCK : device.type === 'p' ? MODE.FIFO : MODE.CHAR;
   const { major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
   const number = (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);

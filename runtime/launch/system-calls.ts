@@ -52,6 +52,7 @@ export const systemCalls = {
   sethostname: { x64: 170, arm64: 161 },
   setdomainname: { x64: 171, arm64: 162 },
   socket: { x64: 41, arm64: 198 },
+  socketpair: { x64: 53, arm64: 199 },
   flock: { x64: 73, arm64: 32 },
   pwritev: { x64: 296, arm64: 70 },
   lseek: { x64: 8, arm64: 62 },

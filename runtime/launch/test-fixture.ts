@@ -20,7 +20,10 @@ export const whyNoLaunches =
         : undefined;
 export const titleSuffix = whyNoLaunches ? ` (skipped: ${whyNoLaunches})` : '';
 
-const applets = 'sh cat echo ls id sleep hostname ip ps env mkdir touch stat head dd kill true'.split(' ');
+const applets =
+  'readlink mount umount grep sh cat echo ls id sleep hostname ip ps env mkdir touch stat head dd kill true'.split(
+    ' ',
+  );
 
 export const dockerMounts: Spec['mounts'] & object = [
   { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
