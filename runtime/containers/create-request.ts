@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
+import { count, resourceFields, restartPolicy, text } from './resource-fields.ts';
 
 /**
  * The body of POST /containers/create (Docker Engine API 1.43), as far as hull acts on it. A field that hull does
@@ -24,18 +25,10 @@ export type CreateRequest = z.infer<typeof createRequest>;
 export type HostConfig = CreateRequest['HostConfig'];
 export type MountRequest = HostConfig['Mounts'][number];
 
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? '');
 const flag = z
   .boolean()
   .nullish()
   .transform((value) => value ?? false);
-const count = z
-  .int()
-  .nullish()
-  .transform((value) => value ?? 0);
 const texts = z
   .array(z.string())
   .nullish()
@@ -69,16 +62,8 @@ const mount = z.object({
 });
 
 const hostConfigFields = z.object({
-  Memory: count,
-  MemorySwap: count,
-  MemoryReservation: count,
+  ...resourceFields,
   MemorySwappiness: z.int().nullish(),
-  NanoCpus: count,
-  CpuShares: count,
-  CpuQuota: count,
-  CpuPeriod: count,
-  CpusetCpus: text,
-  CpusetMems: text,
   PidsLimit: count,
   OomKillDisable: flag,
   OomScoreAdj: z.int().min(-1000).max(1000).nullish(),
@@ -88,17 +73,18 @@ const hostConfigFields = z.object({
     .array(mount)
     .nullish()
     .transform((value) => value ?? []),
+  StorageOpt: labels,
   ShmSize: count,
   AutoRemove: flag,
-  RestartPolicy: z
-    .object({
-      Name: z.enum(['', 'no', 'always', 'unless-stopped', 'on-failure'], {
-        error: 'wanted no, always, unless-stopped or on-failure',
-      }),
-      MaximumRetryCount: z.int().min(0).nullish(),
-    })
+  RestartPolicy: restartPolicy.transform((value) => ({
+    Name: value?.Name || 'no',
+    MaximumRetryCount: value?.MaximumRetryCount ?? 0,
+  })),
+  Devices: z
+    .array(z.object({ PathOnHost: z.string(), PathInContainer: text, CgroupPermissions: text }))
     .nullish()
-    .transform((value) => ({ Name: value?.Name || 'no', MaximumRetryCount: value?.MaximumRetryCount ?? 0 })),
+    .transform((value) => value ?? []),
+  DeviceCgroupRules: texts,
   CapAdd: texts,
   CapDrop: texts,
   Privileged: flag,

@@ -7,13 +7,16 @@ import type { ContainerTable } from './container-table.ts';
 import type { Engine } from './engine.ts';
 import { cgroupPathOf } from './engine.ts';
 import { chooseModes } from './host-modes.ts';
+import { limitWarnings } from './limits.ts';
 import { mergeConfig } from './merge-config.ts';
 import { checkName, newContainerId, proposeName } from './names.ts';
 import { publishContainer } from './publish.ts';
 import type { ContainerConfig, ContainerRecord } from './record.ts';
+import { noDevices } from './requested-devices.ts';
 import { parseSignal } from './signals.ts';
 import { makeSpec } from './spec.ts';
 import { bindSources } from './spec-mounts.ts';
+import { layerSize } from './storage-options.ts';
 
 export interface Created {
   readonly id: string;
@@ -35,8 +38,12 @@ export async function createContainer(
   const image = await engine.images.get(request.Image);
   const config = mergeConfig(request, image.config.config);
   const id = newContainerId();
-  checkConfig(engine, id, config, await engine.cgroups.features());
-  const { warnings } = chooseModes(config.HostConfig, engine.cgroups.mode);
+  const features = await engine.cgroups.features();
+  checkConfig(engine, id, config, features);
+  const warnings = [
+    ...chooseModes(config.HostConfig, engine.cgroups.mode).warnings,
+    ...limitWarnings(config.HostConfig, features),
+  ];
 
   await using undo = new Cleanup();
   const name = wantedName ? checkName(wantedName) : freeName(engine.containers);
@@ -61,7 +68,8 @@ export async function createContainer(
   undo.push(() => engine.records.remove(id));
   await engine.records.write(record);
   undo.push(() => engine.driver.remove(id));
-  await engine.driver.create(id, image.topLayer);
+  const size = layerSize(config.HostConfig.StorageOpt);
+  await engine.driver.create(id, image.topLayer, size === undefined ? {} : { size });
   // As Docker: a folder that a bind names is made. What a Mount names has to be there.
   for (const source of bindSources(config.HostConfig)) await makeFolder(source);
   await container.update({ state: { kind: 'created', exitCode: 0 } });
@@ -101,6 +109,7 @@ function checkConfig(engine: Engine, id: string, config: ContainerConfig, featur
     lastCapability: engine.lastCapability,
     files: [],
     hostDevices: [],
+    requestedDevices: noDevices,
     machine: engine.machine,
   });
 }

@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifExists } from '../base/errors.ts';
@@ -12,20 +13,24 @@ export async function hostDevices(folder = '/dev'): Promise<readonly Device[]> {
       if (leftOut.has(path)) return [];
       const info = await ifExists(lstat(path));
       if (info?.isDirectory()) return await hostDevices(path);
-      if (!info?.isCharacterDevice() && !info?.isBlockDevice()) return [];
-      return [
-        {
-          type: info.isBlockDevice() ? 'b' : 'c',
-          path,
-          ...numbersOf(info.rdev),
-          fileMode: info.mode & 0o777,
-          uid: info.uid,
-          gid: info.gid,
-        },
-      ];
+      const device = info && deviceOf(path, info);
+      return device ? [device] : [];
     }),
   );
   return found.flat();
+}
+
+/** The node as a specification has it, for a place in the container; undefined for what is no device. */
+export function deviceOf(path: string, info: Stats): Device | undefined {
+  if (!info.isCharacterDevice() && !info.isBlockDevice()) return undefined;
+  return {
+    type: info.isBlockDevice() ? 'b' : 'c',
+    path,
+    ...numbersOf(info.rdev),
+    fileMode: info.mode & 0o777,
+    uid: info.uid,
+    gid: info.gid,
+  };
 }
 
 /** glibc's encoding of dev_t: makedev(3). */

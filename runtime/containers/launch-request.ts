@@ -8,6 +8,7 @@ import { writeContainerFiles } from './container-files.ts';
 import { cgroupOf, type Engine, logPathOf, runDirOf } from './engine.ts';
 import { hostDevices } from './host-devices.ts';
 import { isAlive } from './record.ts';
+import { requestedDevices } from './requested-devices.ts';
 import { makeSpec } from './spec.ts';
 import type { ResolvedUser } from './users.ts';
 
@@ -31,6 +32,7 @@ export async function makeLaunchRequest(
     lastCapability: engine.lastCapability,
     files: await writeContainerFiles(engine, container),
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],
+    requestedDevices: await requestedDevices(config.HostConfig),
     machine: engine.machine,
   });
   return {

@@ -3,22 +3,34 @@ import type { Process, Resources } from '../base/oci.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { defaultDeviceRules } from '../cgroups/devices/device-list.ts';
 import type { HostConfig } from './create-request.ts';
+import { noDevices, type RequestedDevices } from './requested-devices.ts';
+
+type Features = Pick<CgroupFeatures, 'swapLimit' | 'blkioWeight'>;
 
 /** All that a container's cgroup gets: its limits, and the devices it may use. */
-export function resourcesOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapLimit'>): Resources {
+export function resourcesOf(
+  host: HostConfig,
+  features: Features,
+  { rules, blockIO }: RequestedDevices = noDevices,
+): Resources {
   return {
     // Without a rule of its own a group may open every device of the host, and CAP_MKNOD makes the nodes.
     devices: host.Privileged
       ? [{ allow: true, access: 'rwm' }]
-      : [{ allow: false, access: 'rwm' }, ...defaultDeviceRules],
-    ...limitsOf(host, features),
+      : [{ allow: false, access: 'rwm' }, ...defaultDeviceRules, ...rules],
+    ...limitsOf(host, features, blockIO),
   };
 }
 
 /** HostConfig's limits under the OCI names. Kind `invalid` for values that contradict each other. */
-export function limitsOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapLimit'>): Resources {
+export function limitsOf(
+  host: HostConfig,
+  features: Features,
+  devices: RequestedDevices['blockIO'] = {},
+): Resources {
   checkMemory(host);
   checkCpu(host);
+  checkBlkio(host);
   const memory = compact({
     limit: host.Memory || undefined,
     // No wish for swap means as much again as memory, where the kernel can limit it; -1 means no limit on it.
@@ -32,12 +44,21 @@ export function limitsOf(host: HostConfig, features: Pick<CgroupFeatures, 'swapL
     ...(host.NanoCpus > 0
       ? { period: 100_000, quota: Math.round(host.NanoCpus / 10_000) }
       : { period: host.CpuPeriod || undefined, quota: host.CpuQuota || undefined }),
+    realtimePeriod: host.CpuRealtimePeriod || undefined,
+    realtimeRuntime: host.CpuRealtimeRuntime || undefined,
     cpus: host.CpusetCpus || undefined,
     mems: host.CpusetMems || undefined,
+  });
+  const { weightDevice, ...throttling } = devices;
+  const blockIO = compact({
+    // As Docker: a weight without a scheduler that has weights is left out, with a warning.
+    ...(features.blkioWeight ? { weight: host.BlkioWeight || undefined, weightDevice } : {}),
+    ...throttling,
   });
   return {
     ...(memory ? { memory } : {}),
     ...(cpu ? { cpu } : {}),
+    ...(blockIO ? { blockIO } : {}),
     ...(host.PidsLimit > 0 ? { pids: { limit: host.PidsLimit } } : {}),
   };
 }
@@ -71,6 +92,14 @@ function checkMemory({ Memory, MemorySwap, MemoryReservation }: HostConfig): voi
   }
 }
 
+function checkBlkio({ BlkioWeight, BlkioWeightDevice }: HostConfig): void {
+  for (const weight of [BlkioWeight, ...BlkioWeightDevice.map(({ Weight }) => Weight)]) {
+    if (weight !== 0 && (weight < 10 || weight > 1000)) {
+      throw invalid('BlkioWeight', `found ${weight}, wanted 10 to 1000, or 0 for none`);
+    }
+  }
+}
+
 function checkCpu({ NanoCpus, CpuPeriod, CpuQuota, CpuShares }: HostConfig): void {
   if (NanoCpus < 0) throw invalid('NanoCpus', `found ${NanoCpus}, wanted 0 or more`);
   if (NanoCpus > 0 && (CpuPeriod > 0 || CpuQuota > 0)) {
@@ -85,7 +114,15 @@ function checkCpu({ NanoCpus, CpuPeriod, CpuQuota, CpuShares }: HostConfig): voi
 }
 
 function invalid(field: string, reason: string): HullError {
-  return new HullError(`Cannot create a container: HostConfig.${field}: ${reason}`, { kind: 'invalid' });
+  return new HullError(`Cannot use HostConfig.${field}: ${reason}`, { kind: 'invalid' });
+}
+
+/** What the host cannot limit and the container therefore goes without: for the answer to create and update. */
+export function limitWarnings(host: HostConfig, features: Features): readonly string[] {
+  const weight = host.BlkioWeight !== 0 || host.BlkioWeightDevice.length > 0;
+  return weight && !features.blkioWeight
+    ? ['Your kernel does not support Block I/O weight: it is discarded (no disk scheduler with weights)']
+    : [];
 }
 
 /** Without the undefined ones; undefined when nothing is left. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseCreateRequest } from './create-request.ts';
 import { mergeConfig } from './merge-config.ts';
+import { noDevices } from './requested-devices.ts';
 import { makeSpec, type SpecInput } from './spec.ts';
 
 const id = 'ab'.repeat(32);
@@ -13,10 +14,11 @@ function specOf(body: object, more: Partial<SpecInput> = {}) {
     user: { uid: 0, gid: 0, additionalGids: [10], home: '/root' },
     cgroupPath: `hull-00000000/${id}`,
     cgroupMode: 'v2',
-    cgroupFeatures: { swapLimit: true },
+    cgroupFeatures: { swapLimit: true, blkioWeight: true },
     lastCapability: 40,
     files: [],
     hostDevices: [],
+    requestedDevices: noDevices,
     machine: { arch: 'x64', kernel: '6.12.0' },
     ...more,
   });
@@ -377,7 +379,7 @@ describe('makeSpec', () => {
       cpu: { shares: 256, period: 100_000, quota: 50_000, cpus: '0-1' },
       pids: { limit: 9 },
     });
-    const without = specOf({ HostConfig }, { cgroupFeatures: { swapLimit: false } });
+    const without = specOf({ HostConfig }, { cgroupFeatures: { swapLimit: false, blkioWeight: true } });
     expect(without.linux.resources?.memory).toEqual({ limit: 64 << 20 });
   });
 

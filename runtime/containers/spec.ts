@@ -6,6 +6,7 @@ import { chooseModes, type HostModes } from './host-modes.ts';
 import { resourcesOf, rlimitsOf } from './limits.ts';
 import { mergeEnvironment } from './merge-config.ts';
 import type { ContainerConfig } from './record.ts';
+import type { RequestedDevices } from './requested-devices.ts';
 import { chooseSeccomp } from './seccomp/read-profile.ts';
 import { readSecurityOptions } from './security-options.ts';
 import { mountsOf } from './spec-mounts.ts';
@@ -17,13 +18,15 @@ export interface SpecInput {
   readonly user: ResolvedUser;
   readonly cgroupPath: string;
   readonly cgroupMode: 'v1' | 'v2' | 'hybrid';
-  readonly cgroupFeatures: Pick<CgroupFeatures, 'swapLimit'>;
+  readonly cgroupFeatures: Pick<CgroupFeatures, 'swapLimit' | 'blkioWeight'>;
   /** /proc/sys/kernel/cap_last_cap. */
   readonly lastCapability: number;
   /** Bind mounts of what hull writes per container: /etc/hostname, /etc/hosts, /etc/resolv.conf. */
   readonly files: readonly SpecMount[];
   /** The host's device nodes, for a privileged container. */
   readonly hostDevices: readonly Device[];
+  /** What it asks for by path, looked up. */
+  readonly requestedDevices: RequestedDevices;
   readonly machine: Machine;
 }
 
@@ -53,9 +56,9 @@ export function makeSpec(input: SpecInput): Spec {
     mounts: mountsOf(host, modes, input.files, { showCgroups: cgroupMode === 'v2' }),
     linux: {
       namespaces: namespacesOf(modes),
-      devices: host.Privileged ? input.hostDevices : [],
+      devices: [...input.requestedDevices.nodes, ...(host.Privileged ? input.hostDevices : [])],
       cgroupsPath: input.cgroupPath,
-      resources: resourcesOf(host, input.cgroupFeatures),
+      resources: resourcesOf(host, input.cgroupFeatures, input.requestedDevices),
       sysctl: host.Sysctls,
       maskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? defaultMaskedPaths),
       readonlyPaths: host.Privileged ? [] : (host.ReadonlyPaths ?? defaultReadonlyPaths),

@@ -14,6 +14,7 @@ import { publishContainer } from './publish.ts';
 import { type ContainerState, isAlive, lastRun, type Run, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
 import { removeLocked } from './remove.ts';
+import { requestedDevices } from './requested-devices.ts';
 
 /**
  * Afterwards the container's command runs. Kinds: `not-modified` (it runs already), `busy` (the root is held: by whom),
@@ -83,7 +84,8 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   });
   const root = await engine.driver.acquire(id);
   undo.push(() => cgroupOf(engine, id).remove());
-  const resources = resourcesOf(container.record.config.HostConfig, await engine.cgroups.features());
+  const host = container.record.config.HostConfig;
+  const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
   const cgroup = await engine.cgroups.create(cgroupPathOf(engine, id), resources);
   const startedAt = new Date().toISOString();
   const launched = await launch(await makeLaunchRequest(engine, container, user, root, cgroup.entry));

@@ -2,6 +2,7 @@ import type { Engine } from '../../containers/engine.ts';
 import type { ExecTable } from '../../containers/exec.ts';
 import type { Route } from '../router.ts';
 import { containerFileRoutes } from './container-files.ts';
+import { containerResourceRoutes } from './container-resources.ts';
 import { containerStreamRoutes } from './container-streams.ts';
 import { containerRoutes } from './containers.ts';
 import { eventRoutes } from './events.ts';
@@ -23,6 +24,7 @@ export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts):
     ...containerFileRoutes(engine),
     ...containerRoutes(engine, execs),
     ...containerStreamRoutes(engine),
+    ...containerResourceRoutes(engine),
     ...execRoutes(engine, execs),
   ];
 }
