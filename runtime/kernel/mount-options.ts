@@ -123,3 +123,6 @@ export function mountAttributes(flags: number): { readonly set: number; readonly
   const atimeModes = MS.NOATIME | MS.STRICTATIME | MS.RELATIME;
   return { set, clear: (flags & atimeModes) !== 0 ? 0x70 : 0 };
 }
+
+/** Every word that is not left to the file system. */
+export const mountOptionWords: readonly string[] = [...Object.keys(flagWords), ...Object.keys(propagationWords)];

@@ -1,8 +1,14 @@
 import { HullError } from '../base/errors.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
+import { execCommand } from './commands/exec.ts';
+import { featuresCommand } from './commands/features.ts';
 import { killCommand } from './commands/kill.ts';
+import { listCommand } from './commands/list.ts';
+import { pauseCommand, resumeCommand } from './commands/pause.ts';
+import { psCommand } from './commands/ps.ts';
 import { runCommand } from './commands/run.ts';
+import { specCommand } from './commands/spec.ts';
 import { startCommand } from './commands/start.ts';
 import { stateCommand } from './commands/state.ts';
 import type { Context } from './context.ts';
@@ -14,8 +20,15 @@ type Command = (context: Context, args: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, Command>> = {
   create: createCommand,
   delete: deleteCommand,
+  exec: execCommand,
+  features: featuresCommand,
   kill: killCommand,
+  list: listCommand,
+  pause: pauseCommand,
+  ps: psCommand,
+  resume: resumeCommand,
   run: runCommand,
+  spec: specCommand,
   start: startCommand,
   state: stateCommand,
 };

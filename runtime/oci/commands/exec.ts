@@ -1,0 +1,111 @@
+import { readFileSync } from 'node:fs';
+import { HullError } from '../../base/errors.ts';
+import type { Process, Spec } from '../../base/oci.ts';
+import { execDetached } from '../../launch/launch-detached-exec.ts';
+import type { Context } from '../context.ts';
+import { writePidFile } from '../create-container.ts';
+import { groupOf } from '../groups.ts';
+import { parseOptions } from '../options.ts';
+import { checkProcess, parseJson } from '../read-bundle.ts';
+import { readState } from '../state-store.ts';
+import { statusOf } from '../status.ts';
+import { waitInForeground } from '../wait-in-foreground.ts';
+import { descriptorCount } from './create.ts';
+
+const table = {
+  'console-socket': { takes: 'text' },
+  cwd: { takes: 'text' },
+  env: { takes: 'list', short: 'e' },
+  tty: { takes: 'nothing', short: 't' },
+  user: { takes: 'text', short: 'u' },
+  'additional-gids': { takes: 'list', short: 'g' },
+  process: { takes: 'text', short: 'p' },
+  detach: { takes: 'nothing', short: 'd' },
+  'pid-file': { takes: 'text' },
+  'process-label': { takes: 'text' },
+  apparmor: { takes: 'text' },
+  'no-new-privs': { takes: 'nothing' },
+  cap: { takes: 'list', short: 'c' },
+  'preserve-fds': { takes: 'text' },
+  cgroup: { takes: 'list' },
+  'ignore-paused': { takes: 'nothing' },
+  'no-subreaper': { takes: 'nothing' },
+} as const;
+
+type Values = ReturnType<typeof parseOptions<typeof table>>['values'];
+
+export async function execCommand(context: Context, args: readonly string[]): Promise<number> {
+  const { values, rest } = parseOptions(args, table, { stopAtWord: true });
+  const [id, ...command] = rest;
+  if (id === undefined || (command.length === 0 && values.process === undefined))
+    throw new HullError('Cannot read the command line: wanted "exec <id> <command> …" or --process <file>', {
+      kind: 'invalid',
+    });
+  const state = readState(context.root, id);
+  const status = await statusOf(context.root, state);
+  if (status === 'stopped') throw new HullError('cannot exec in a stopped container', { kind: 'conflict' });
+  if (status === 'paused' && !values['ignore-paused'])
+    throw new HullError('cannot exec in a paused container (use --ignore-paused to override)', {
+      kind: 'conflict',
+    });
+  const process = processOf(state.config, values, command);
+  const consoleSocket = values['console-socket'];
+  if (process.terminal && values.detach && consoleSocket === undefined)
+    throw new HullError('cannot allocate tty if runc will detach without setting console socket', {
+      kind: 'invalid',
+    });
+  const group = await groupOf(state);
+  const { pid } = execDetached({
+    target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
+    cgroup: group?.entry ?? { v1Procs: [] },
+    process,
+    preservedDescriptors: descriptorCount(values['preserve-fds']),
+    ...(state.config.linux.seccomp ? { seccomp: state.config.linux.seccomp } : {}),
+    ...(consoleSocket === undefined ? {} : { consoleSocket }),
+  });
+  if (values['pid-file'] !== undefined) writePidFile(values['pid-file'], pid);
+  return values.detach ? 0 : await waitInForeground(pid);
+}
+
+/** The process of a file, or the container's own with another command and what the options change. */
+function processOf(spec: Spec, values: Values, command: readonly string[]): Process {
+  if (values.process !== undefined)
+    return checkProcess(parseJson(readFileSync(values.process, 'utf8'), values.process), values.process);
+  const own = spec.process;
+  const { oomScoreAdj: _, ...base } = own;
+  const [uid, gid] = (values.user ?? '').split(':');
+  const gids = values['additional-gids'].map((word) => wholeNumber(word, '--additional-gids'));
+  return {
+    ...base,
+    args: command,
+    terminal: values.tty,
+    cwd: values.cwd ?? own.cwd,
+    env: [...(own.env ?? []), ...values.env],
+    user: {
+      ...own.user,
+      ...(uid ? { uid: wholeNumber(uid, '--user') } : {}),
+      ...(gid ? { gid: wholeNumber(gid, '--user') } : {}),
+      additionalGids: [...(own.user.additionalGids ?? []), ...gids],
+    },
+    noNewPrivileges: values['no-new-privs'] || (own.noNewPrivileges ?? false),
+    ...(values.cap.length === 0 ? {} : { capabilities: withCapabilities(own, values.cap) }),
+  };
+}
+
+function withCapabilities(own: Process, names: readonly string[]): NonNullable<Process['capabilities']> {
+  const add = (list: readonly string[] | undefined) => [...new Set([...(list ?? []), ...names])];
+  const { bounding, effective, permitted, inheritable, ambient } = own.capabilities ?? {};
+  return {
+    bounding: add(bounding),
+    effective: add(effective),
+    permitted: add(permitted),
+    ...(inheritable ? { inheritable: add(inheritable) } : {}),
+    ...(ambient ? { ambient: add(ambient) } : {}),
+  };
+}
+
+function wholeNumber(word: string, option: string): number {
+  const number = Number(word);
+  if (Number.isInteger(number) && number >= 0 && word !== '') return number;
+  throw new HullError(`Cannot use ${option} ${JSON.stringify(word)}: wanted a number`, { kind: 'invalid' });
+}

@@ -1,0 +1,25 @@
+import { mountOptionWords } from '../../kernel/mount-options.ts';
+import { capabilityNames } from '../../launch/capabilities.ts';
+import type { Context } from '../context.ts';
+
+/** features.md, "Features Structure". */
+export async function featuresCommand(_: Context): Promise<number> {
+  const features = {
+    ociVersionMin: '1.0.0',
+    ociVersionMax: '1.2.0',
+    hooks: ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop'],
+    mountOptions: [...mountOptionWords].sort(),
+    linux: {
+      namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
+      capabilities: capabilityNames,
+      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      seccomp: { enabled: true },
+      apparmor: { enabled: false },
+      selinux: { enabled: false },
+      intelRdt: { enabled: false },
+    },
+    annotations: {},
+  };
+  process.stdout.write(`${JSON.stringify(features, undefined, 2)}\n`);
+  return 0;
+}
