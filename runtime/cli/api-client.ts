@@ -1,11 +1,42 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
+import { createInterface } from 'node:readline';
+import { text } from 'node:stream/consumers';
 import { HullError } from '../base/errors.ts';
 
 /** One GET to the daemon. Kind `unavailable` where nobody listens; the daemon's own message otherwise. */
 export async function getJson(socketPath: string, path: string): Promise<unknown> {
-  const { status, text } = await get(socketPath, path);
-  const body: unknown = JSON.parse(text);
-  if (status < 400) return body;
+  const response = await send(socketPath, 'GET', path);
+  await expectSuccess(response);
+  return JSON.parse(await text(response));
+}
+
+/** One POST without a body; hears each line of JSON of the answer. An error among them is thrown. */
+export async function postLines(
+  socketPath: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  hear: (line: object) => void,
+): Promise<void> {
+  const response = await send(socketPath, 'POST', path, headers);
+  await expectSuccess(response);
+  for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
+    if (line === '') continue;
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== 'object' || value === null) continue;
+    if ('error' in value) throw new HullError(String(value.error), { kind: 'internal' });
+    hear(value);
+  }
+  if (!response.complete) {
+    throw new HullError(`Cannot follow the daemon at unix://${socketPath}: its answer was cut`, {
+      kind: 'unavailable',
+    });
+  }
+}
+
+async function expectSuccess(response: IncomingMessage): Promise<void> {
+  const { statusCode: status = 0 } = response;
+  if (status < 400) return;
+  const body: unknown = JSON.parse(await text(response));
   const message =
     typeof body === 'object' && body !== null && 'message' in body
       ? String(body.message)
@@ -13,16 +44,14 @@ export async function getJson(socketPath: string, path: string): Promise<unknown
   throw new HullError(message, { kind: status === 404 ? 'not-found' : 'internal' });
 }
 
-function get(socketPath: string, path: string): Promise<{ readonly status: number; readonly text: string }> {
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, path }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
-      );
-      response.on('error', reject);
-    });
+    const call = request({ socketPath, path, method, headers }, resolve);
     call.on('error', (cause) =>
       reject(
         new HullError(`Cannot reach the daemon at unix://${socketPath}: ${cause.message}`, {

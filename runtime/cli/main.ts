@@ -23,7 +23,14 @@ Everything that is not here, the docker client does:
     .option('--data-root <folder>', 'lasting state: images, containers, layers', '/var/lib/hull')
     .option('--exec-root <folder>', 'state of this boot, on a tmpfs', '/run/hull')
     .addOption(hostOption('socket to listen on'))
-    .option('-s, --storage-driver <name>', 'overlay, devicemapper or vfs (default: the first that works)')
+    .option(
+      '-s, --storage-driver <name>',
+      'overlay, aufs, btrfs, zfs, devicemapper or vfs (default: the one that has layers, else the first that works)',
+    )
+    .option(
+      '--storage-driver-order <names>',
+      'the drivers to try, as overlay,btrfs,vfs; or classic for aufs,btrfs,devicemapper,overlay,vfs',
+    )
     .option(
       '--storage-opt <key=value>',
       'option of the storage driver; may be repeated',
@@ -59,6 +66,29 @@ Everything that is not here, the docker client does:
     .action(async ({ host }) => {
       const { infoCommand } = await import('./commands/info.ts');
       await infoCommand(host);
+    });
+
+  program
+    .command('pull <image>')
+    .description('pull an image, or all tags of a repository, from a registry')
+    .option('--platform <os/arch/variant>', 'other than this machine’s')
+    .option('-a, --all-tags', 'all tags of the repository', false)
+    .option('-q, --quiet', 'no progress', false)
+    .addOption(hostOption())
+    .action(async (image, flags) => {
+      const { pullCommand } = await import('./commands/transfer.ts');
+      await pullCommand(image, flags);
+    });
+
+  program
+    .command('push <image>')
+    .description('push an image, or all local tags of a repository, to its registry')
+    .option('-a, --all-tags', 'all local tags of the repository', false)
+    .option('-q, --quiet', 'no progress', false)
+    .addOption(hostOption())
+    .action(async (image, flags) => {
+      const { pushCommand } = await import('./commands/transfer.ts');
+      await pushCommand(image, flags);
     });
 
   program

@@ -197,6 +197,8 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       const known = this.#catalogue.entries.get(entry.id);
       const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
       await this.#catalogue.write(withNames(this.#catalogue.entries, kept, references, repoDigests));
+      // Its other form, with blobs of its own, is no longer named.
+      if (known && known.manifest.digest !== entry.manifest.digest) await this.#sweepBlobs();
     } catch (error) {
       // Nothing names what this load has brought: it goes again.
       try {

@@ -58,6 +58,8 @@ export class Downloads {
         if (!joined) throw error;
       } finally {
         running.listeners.delete(listener);
+        // Our own download is over, with what it leaves, before we are; another's goes on without us.
+        if (!joined) await running.done.catch(() => undefined);
         await this.#leave(digest, running);
       }
     }

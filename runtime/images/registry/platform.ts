@@ -16,7 +16,7 @@ export function parsePlatform(text: string): Platform {
   const own = ownPlatform();
   const words = text.toLowerCase().split('/');
   const [first = '', second, third] = words;
-  if (words.length > 3 || words.some((word) => !/^[a-z0-9._-]+$/.test(word))) {
+  if (words.length > 3 || words.some((word) => !/^[a-z0-9][a-z0-9._-]*$/.test(word))) {
     throw new HullError(
       `Cannot use platform ${JSON.stringify(text)}: wanted os/architecture/variant as "linux/arm/v7"`,
       { kind: 'invalid' },

@@ -42,6 +42,8 @@ export async function pullImage(job: PullJob): Promise<Digest> {
   const references = name.tag === undefined ? [] : [`${name.repository}:${name.tag}`];
   const repoDigests = [`${name.repository}@${digest}`];
   const id = image.manifest.config.digest;
+  const known = depot.entries().find((entry) => entry.id === id);
+  if (known) checkPlatform(known.config, platform);
   const isKnown = await depot.addNames(id, image.digest, references, repoDigests);
   if (!isKnown) await bringIn(job, image, references, repoDigests);
   progress({ status: `Digest: ${digest}` });
@@ -160,12 +162,17 @@ function checkConfig(
       { kind: 'invalid' },
     );
   }
-  if (platform && !fitsPlatform(config, platform)) {
-    throw new RegistryError(
-      `found an image for ${formatPlatform(config)}, wanted ${formatPlatform(platform)}`,
-      { kind: 'not-found' },
-    );
-  }
+  checkPlatform(config, platform);
+}
+
+function checkPlatform(config: ImageConfig, platform: Platform | undefined): void {
+  if (!platform || fitsPlatform(config, platform)) return;
+  throw new RegistryError(
+    `found an image for ${formatPlatform(config)}, wanted ${formatPlatform(platform)}`,
+    {
+      kind: 'not-found',
+    },
+  );
 }
 
 export const shortId = (digest: Digest): string => hexOf(digest).slice(0, 12);
