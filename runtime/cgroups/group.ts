@@ -43,6 +43,7 @@ export class HostCgroup implements Cgroup {
     return {
       v1Procs: v1.map(({ root }) => join(root, this.path, 'cgroup.procs')),
       ...(v2 && { v2Dir: join(v2.root, this.path) }),
+      path: this.path,
     };
   }
 

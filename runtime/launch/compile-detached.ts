@@ -62,6 +62,15 @@ export function compileDetached(request: DetachedRequest): Program {
   p.call('fcntl', [sync, named(2, 'F_SETFD'), named(1, 'FD_CLOEXEC')], {
     what: 'mark the sync pipe close-on-exec',
   });
+  // Here, as the first process may have no right to them: in a user namespace it is nobody outside.
+  const start = fifo(p, 'start FIFO', request.startFifo);
+  const outcome = fifo(p, 'outcome FIFO', request.outcomeFifo);
+  const creating = needsSync(request) ? openState(p, request.stateFiles.creating) : undefined;
+  const created = needsSync(request) ? openState(p, request.stateFiles.created) : undefined;
+  const console =
+    spec.process.terminal && request.consoleSocket !== undefined
+      ? connectConsoleSocket(p, request.consoleSocket)
+      : undefined;
   const pid = p.cell('pid');
   const parent = p.label('launcher');
   cloneContainer(p, {
@@ -74,22 +83,13 @@ export function compileDetached(request: DetachedRequest): Program {
     oomScoreAdj: spec.process.oomScoreAdj,
   });
   reportFailures(p, 'container');
-  let start: Cell | undefined;
-  let outcome: Cell | undefined;
-  let created: Cell | undefined;
-  let console: Cell | undefined;
   becomeContainer(p, request, namespaces, {
     diesWithParent: false,
     takeStreams() {
       if (!spec.process.terminal) ownPipes(p, spec.process.user.uid);
     },
     beforeRoot() {
-      start = fifo(p, 'start FIFO', request.startFifo);
-      outcome = fifo(p, 'outcome FIFO', request.outcomeFifo);
-      if (spec.process.terminal && request.consoleSocket !== undefined) {
-        console = connectConsoleSocket(p, request.consoleSocket);
-      }
-      if (!needsSync(request)) return;
+      if (!creating) return;
       p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.SLAVE), 0], {
         what: 'keep mounts of hooks from reaching the host',
       });
@@ -104,8 +104,6 @@ export function compileDetached(request: DetachedRequest): Program {
       p.place(stop);
       p.call('exit_group', [1]);
       p.place(over);
-      const creating = openState(p, request.stateFiles.creating);
-      created = openState(p, request.stateFiles.created);
       runHooks(p, 'createContainer', spec.hooks?.createContainer, creating);
       p.call('close', [creating]);
     },
@@ -118,7 +116,6 @@ export function compileDetached(request: DetachedRequest): Program {
       p.call('close', [masterDescriptor(p)]);
     },
     beforeExecute() {
-      if (!start || !outcome) throw new Error('the FIFOs are opened before the root');
       for (const fd of [p.recordDescriptor, sync]) p.call('close', [fd]);
       reportFailures(p, 'start', undefined, outcome);
       p.call('read', [start, address(p.buffer('start', 8)), 1], { what: 'wait for the start' });

@@ -45,7 +45,7 @@ export function becomeContainer(
     p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
   if (namespaces.isNew('uts')) setNames(p, spec);
   if (namespaces.isNew('network')) raiseLoopback(p);
-  const host = openHostHandles(p, spec, namespaces);
+  const host = openHostHandles(p, request, namespaces);
   const stat = readOwnStat(p, host.proc);
   const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
   if (score !== undefined && !namespaces.needsHelper)

@@ -22,7 +22,7 @@ export class LaunchError extends Error {
 
   /** What Docker and the shells report: 127 no such command, 126 not allowed to run it, 128 any other step. */
   get exitCode(): 126 | 127 | 128 {
-    if (this.step.syscall !== 'execve') return 128;
+    if (this.step.syscall !== 'execve' && this.step.syscall !== 'faccessat2') return 128;
     if (this.code === 'ENOENT' || this.code === 'ENOTDIR') return 127;
     return ['EACCES', 'EISDIR', 'ENOEXEC'].includes(this.code) ? 126 : 128;
   }

@@ -1,14 +1,15 @@
 import { dirname } from 'node:path/posix';
 import { HullError } from '../base/errors.ts';
-import type { Device, Spec, SpecMount } from '../base/oci.ts';
+import type { Device, SpecMount } from '../base/oci.ts';
 import { MS, parseMountOptions } from '../kernel/mount-options.ts';
+import { type CgroupFolder, cgroupFolders, mountCgroupFolders } from './cgroup-mount-steps.ts';
 import { writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { mountAt, mountFlags, quote, restrictMount, stageRoot, stagingRoot } from './mount-steps.ts';
 import type { NamespacePlan } from './namespace-steps.ts';
 import type { Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
-import type { CgroupEntry, LaunchRequest } from './types.ts';
+import type { LaunchRequest } from './types.ts';
 
 /**
  * # The root, in the order that must hold
@@ -30,6 +31,8 @@ export interface HostHandles {
   readonly sources: ReadonlyMap<SpecMount, BindSource>;
   /** In a user namespace no device can be made: the host's are bound in. */
   readonly devices: ReadonlyMap<string, number>;
+  /** What a mount of type cgroup shows on a host with version 1. */
+  readonly cgroups: readonly (CgroupFolder & { readonly descriptor: number })[];
 }
 
 interface BindSource {
@@ -42,7 +45,11 @@ interface BindSource {
 const nullDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 96;
 const firstSourceDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 97;
 
-export function openHostHandles(p: ProgramBuilder, spec: Spec, namespaces: NamespacePlan): HostHandles {
+export function openHostHandles(
+  p: ProgramBuilder,
+  { spec, cgroup }: Pick<LaunchRequest, 'spec' | 'cgroup'>,
+  namespaces: NamespacePlan,
+): HostHandles {
   const mounts = spec.mounts ?? [];
   const proc = openPath(p, 'proc', '/proc', 'open /proc');
   const descriptors = openPath(p, 'own descriptors', '/proc/self/fd', 'open /proc/self/fd');
@@ -83,7 +90,13 @@ export function openHostHandles(p: ProgramBuilder, spec: Spec, namespaces: Names
       devices.set(path, descriptor);
     }
   }
-  return { proc, descriptors, sources, devices };
+  const shown = mounts.some(({ type }) => type === 'cgroup') ? cgroupFolders(cgroup) : [];
+  const cgroups = shown.map((folder, index) => {
+    const descriptor = firstSourceDescriptor(p) + sources.size + devices.size + index;
+    fix(p, openPath(p, 'cgroup', folder.path, `open cgroup ${quote(folder.path)}`), descriptor);
+    return { ...folder, descriptor };
+  });
+  return { proc, descriptors, sources, devices, cgroups };
 }
 
 function openPath(p: ProgramBuilder, name: string, path: string, what: string): Cell {
@@ -118,7 +131,7 @@ export function buildRoot(
   p.call('chroot', [p.text('/root')], { what: 'confine paths to the root' });
   p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
 
-  for (const mount of spec.mounts ?? []) specMount(p, mount, host, request.cgroup);
+  for (const mount of spec.mounts ?? []) specMount(p, mount, host);
   if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p, host);
   for (const device of spec.linux.devices ?? []) makeDevice(p, device, host);
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {}))
@@ -140,7 +153,7 @@ export function buildRoot(
   p.call('chdir', [p.text(spec.process.cwd)], { what: `enter working folder ${quote(spec.process.cwd)}` });
 }
 
-function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles, cgroup: CgroupEntry): void {
+function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void {
   const { destination } = mount;
   if (!destination.startsWith('/'))
     throw new HullError(`Cannot mount at ${quote(destination)}: wanted an absolute path`, {
@@ -148,7 +161,7 @@ function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles, cgrou
     });
   const words = mount.options ?? [];
   if (mount.type === 'cgroup') {
-    mountCgroups(p, mount, cgroup);
+    mountCgroups(p, mount, host);
     return;
   }
   const source = host.sources.get(mount);
@@ -310,15 +323,14 @@ function makeReadonly(p: ProgramBuilder, path: string): void {
   p.place(done);
 }
 
-/** The one hierarchy of version 2, as the container's cgroup namespace shows it. */
-function mountCgroups(p: ProgramBuilder, mount: SpecMount, cgroup: CgroupEntry): void {
+/** The one hierarchy of version 2, as the container's cgroup namespace shows it; or a folder for each of version 1. */
+function mountCgroups(p: ProgramBuilder, mount: SpecMount, { cgroups }: HostHandles): void {
   const { destination, options = [] } = mount;
   makeFolders(p, destination);
-  if (cgroup.v1Procs.length > 0)
-    throw new HullError(
-      `Cannot mount "cgroup" at ${quote(destination)}: hull shows a container only cgroup version 2, this host has version 1`,
-      { kind: 'unsupported', hint: 'Leave the mount out.' },
-    );
+  if (cgroups.length > 0) {
+    mountCgroupFolders(p, mount, cgroups);
+    return;
+  }
   mountAt(p, {
     type: 'cgroup2',
     source: p.text('cgroup'),

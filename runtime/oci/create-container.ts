@@ -59,6 +59,7 @@ export async function createContainer(context: Context, options: CreateOptions):
     preservedDescriptors: options.preserveFds,
     ...(options.consoleSocket === undefined ? {} : { consoleSocket: resolve(options.consoleSocket) }),
   };
+  for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
   const { pid, startTicks, startSteps } = createDetached(request, (first) => {
     state = { ...state, init_process_pid: first };
     const view = stateView(state, 'creating');
