@@ -28,7 +28,7 @@ export class LayerWriter {
   readonly #paths: RootPaths;
   /** What this layer has written, with all folders above: whiteouts spare it, in whatever order they come. */
   readonly #touched = new Set<ByteString>(['']);
-  /** Filling a folder changes its time, so times of folders are set last. */
+  /** Filling a folder changes its time, so times of folders are set last; one that the layer does not name keeps the time it had. */
   readonly #folderTimes = new Map<ByteString, FileTime>();
 
   readonly #options: LayerWriterOptions;
@@ -77,6 +77,7 @@ export class LayerWriter {
         `found a ${there.isDirectory() ? 'folder' : 'file'} in its place, wanted none, or another ${entry.type}`,
       );
     }
+    this.#keepTime(folderOf(path));
     // What is in the way goes, unless a folder meets a folder.
     if (there && !merges) this.#paths.remove(path, there);
     if (!merges) await this.#make(this.#paths.raw(path), entry);
@@ -133,6 +134,7 @@ export class LayerWriter {
   /** Removes what lower layers have at the path, and spares what this layer has put there. */
   #prune(path: ByteString): void {
     if (!this.#touched.has(path)) {
+      if (path !== '') this.#keepTime(folderOf(path));
       this.#paths.remove(path);
     } else if (this.#paths.stat(path)?.isDirectory()) {
       for (const child of this.#paths.list(path)) this.#prune(child);
@@ -140,19 +142,27 @@ export class LayerWriter {
   }
 
   #resolve(name: ByteString): ByteString {
-    return this.#paths.resolve(name, (folder) => this.#touch(folder));
+    return this.#paths.resolve(name, (folder) => {
+      this.#keepTime(folderOf(folder));
+      this.#touch(folder);
+    });
+  }
+
+  #keepTime(folder: ByteString): void {
+    // A folder that is made on the way to another name has none to keep.
+    if (this.#folderTimes.has(folder) || (folder !== '' && this.#touched.has(folder))) return;
+    const time = this.#paths.changedAt(folder);
+    if (time) this.#folderTimes.set(folder, time);
   }
 
   #touch(path: ByteString): void {
-    for (
-      let each = path;
-      !this.#touched.has(each);
-      each = each.slice(0, Math.max(0, each.lastIndexOf('/')))
-    ) {
+    for (let each = path; !this.#touched.has(each); each = folderOf(each)) {
       this.#touched.add(each);
     }
   }
 }
+
+const folderOf = (path: ByteString): ByteString => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
 async function writeFile(raw: Buffer, entry: TarEntry): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

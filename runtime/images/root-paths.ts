@@ -1,6 +1,6 @@
 import { lstatSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, type Stats, unlinkSync } from 'node:fs';
 import { HullError } from '../base/errors.ts';
-import { type ByteString, showName } from './tar-header.ts';
+import { type ByteString, type FileTime, showName, timeOf } from './tar-header.ts';
 
 /** A folder's entries and files by names inside one root, where links lead inside as well, as after chroot. */
 export class RootPaths {
@@ -19,17 +19,23 @@ export class RootPaths {
 
   /**
    * The path that `name` has once all links of its folders are followed inside the root; its last part is not followed.
-   * Missing folders are made (0755) and reported to `made`.
+   * Missing folders are made (0755), each told to `making` before.
    * @throws HullError `invalid` for a folder that is a file, and for links in a circle.
    */
-  resolve(name: ByteString, made: (folder: ByteString) => void): ByteString {
+  resolve(name: ByteString, making: (folder: ByteString) => void): ByteString {
     const parts = name.split('/');
     const last = parts.pop() ?? '';
-    return join(this.#enter(name, parts, made), last);
+    return join(this.#enter(name, parts, making), last);
   }
 
   stat(path: ByteString): Stats | undefined {
     return lstatSync(this.raw(path), { throwIfNoEntry: false });
+  }
+
+  /** When the folder was last changed; undefined where there is none. */
+  changedAt(folder: ByteString): FileTime | undefined {
+    const stat = lstatSync(this.raw(folder), { throwIfNoEntry: false, bigint: true });
+    return stat && timeOf(stat.mtimeNs);
   }
 
   list(folder: ByteString): readonly ByteString[] {
@@ -49,7 +55,7 @@ export class RootPaths {
     this.#folders.add('');
   }
 
-  #enter(name: ByteString, parts: readonly ByteString[], made: (folder: ByteString) => void): ByteString {
+  #enter(name: ByteString, parts: readonly ByteString[], making: (folder: ByteString) => void): ByteString {
     const pending = parts.toReversed();
     let links = 0;
     let folder: ByteString = '';
@@ -61,7 +67,7 @@ export class RootPaths {
         continue;
       }
       const next = join(folder, part);
-      const target = this.#folders.has(next) ? undefined : this.#link(name, next, made);
+      const target = this.#folders.has(next) ? undefined : this.#link(name, next, making);
       if (target === undefined) {
         folder = next;
         continue;
@@ -81,12 +87,12 @@ export class RootPaths {
   }
 
   /** Where a link points; undefined for what is a folder now. */
-  #link(name: ByteString, path: ByteString, made: (folder: ByteString) => void): ByteString | undefined {
+  #link(name: ByteString, path: ByteString, making: (folder: ByteString) => void): ByteString | undefined {
     const stat = this.stat(path);
     if (stat?.isSymbolicLink()) return readlinkSync(this.raw(path), 'latin1');
     if (!stat) {
+      making(path);
       mkdirSync(this.raw(path), 0o755);
-      made(path);
     } else if (!stat.isDirectory()) {
       throw new HullError(
         `Cannot unpack entry ${showName(name)}: found a file at ${showName(path)}, wanted a folder`,

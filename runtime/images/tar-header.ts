@@ -14,6 +14,13 @@ export interface FileTime {
   readonly nanoseconds: number;
 }
 
+/** Of nanoseconds since 1970, which may be before it. */
+export function timeOf(nanoseconds: bigint): FileTime {
+  const billion = 1_000_000_000n;
+  const rest = ((nanoseconds % billion) + billion) % billion;
+  return { seconds: (nanoseconds - rest) / billion, nanoseconds: Number(rest) };
+}
+
 export interface TarHeader {
   readonly type: TarType;
   readonly name: ByteString;

@@ -1,7 +1,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { splitDevice } from '../../sys/mknod.ts';
-import { type ByteString, type FileTime, showName, type TarHeader, type TarType } from '../tar-header.ts';
+import { type ByteString, showName, type TarHeader, type TarType, timeOf } from '../tar-header.ts';
 import type { TreeFolder } from './tree-folder.ts';
 import type { TarSource } from './write-tar.ts';
 
@@ -15,7 +15,6 @@ export interface TreeEntry {
 }
 
 const readAsync = promisify(read);
-const billion = 1_000_000_000n;
 const chunkSize = 256 * 1024;
 // A read of this size from the page cache takes microseconds; larger ones leave the event loop free.
 const readAtOnce = 65_536;
@@ -84,11 +83,6 @@ function typeOf(stat: BigIntStats): TarType {
   if (stat.isSymbolicLink()) return 'symlink';
   if (stat.isCharacterDevice()) return 'character';
   return stat.isBlockDevice() ? 'block' : 'fifo';
-}
-
-function timeOf(nanoseconds: bigint): FileTime {
-  const rest = ((nanoseconds % billion) + billion) % billion;
-  return { seconds: (nanoseconds - rest) / billion, nanoseconds: Number(rest) };
 }
 
 /** Exactly `size` bytes: a file that somebody shortens meanwhile is filled up with zeros, as GNU tar does. */
