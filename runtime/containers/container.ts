@@ -45,13 +45,20 @@ export class Container {
     return this.#gone;
   }
 
-  /** Persists the change, then tells the watchers. Call it with the mutex held. */
-  async update(change: RecordChange): Promise<void> {
+  /**
+   * Persists the change, then tells the watchers. Call it with the mutex held. What ends something has to go on where
+   * the disk is full (`evenIfFull`): then it is in memory only, until the next change that finds room. A daemon that dies
+   * before finds an older record, and what it says is checked against the kernel at the start.
+   */
+  async update(change: RecordChange, { evenIfFull = false } = {}): Promise<void> {
     const { heldBy, ...rest } = change;
     const { heldBy: before, ...kept } = this.#record;
     const holder = 'heldBy' in change ? heldBy : before;
     const next: ContainerRecord = { ...kept, ...rest, ...(holder === undefined ? {} : { heldBy: holder }) };
-    if (next.state.kind !== 'broken') await this.#store.write(next);
+    if (next.state.kind !== 'broken') {
+      if (evenIfFull) await this.#store.writeIfRoom(next);
+      else await this.#store.write(next);
+    }
     if (isUnderWay(this.#record.state) && !isUnderWay(next.state)) this.#ends++;
     this.#record = next;
     this.#tell();

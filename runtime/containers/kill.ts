@@ -16,7 +16,7 @@ export async function killContainer(engine: Engine, container: Container, signal
     using _ = await container.mutex.acquire();
     const run = requireAlive(container, 'kill');
     // As in Docker: whoever signals it by hand does not want it started again.
-    await container.update({ stoppedByUser: true });
+    await container.update({ stoppedByUser: true }, { evenIfFull: true });
     await signalRun(engine, container, run, number);
     publishContainer(engine, container, 'kill', { signal: String(number) });
   }

@@ -63,11 +63,14 @@ export async function settle(
   const lived = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
   const next = lived >= engine.timing.restartResetMs ? 0 : attempt;
   const { kind: _, ...run } = ended;
-  await container.update({
-    state: again ? { kind: 'restarting', ...run, attempt: next } : ended,
-    error,
-    heldBy,
-  });
+  await container.update(
+    {
+      state: again ? { kind: 'restarting', ...run, attempt: next } : ended,
+      error,
+      heldBy,
+    },
+    { evenIfFull: true },
+  );
   engine.log.info('container ended', {
     id: container.id,
     name: container.name,

@@ -26,6 +26,6 @@ export async function unpauseContainer(engine: Engine, container: Container): Pr
     throw new HullError(`Cannot unpause container ${container.name}: it is not paused`, { kind: 'conflict' });
   }
   await cgroupOf(engine, container.id).thaw();
-  await container.update({ state: { ...run, kind: 'running' } });
+  await container.update({ state: { ...run, kind: 'running' } }, { evenIfFull: true });
   publishContainer(engine, container, 'unpause');
 }

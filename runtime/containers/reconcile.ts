@@ -130,7 +130,7 @@ async function takeOver(engine: Engine, container: Container, run: RunningState)
   }
   const kind = (await isFrozen(engine, container.id)) ? 'paused' : 'running';
   const now: RunningState = { ...run, kind };
-  if (kind !== run.kind) await container.update({ state: now });
+  if (kind !== run.kind) await container.update({ state: now }, { evenIfFull: true });
   engine.log.info('container taken over', { id: container.id, name: container.name, pid: run.pid });
   watchContainer(engine, container, now);
 }
@@ -152,11 +152,14 @@ async function undoStart(engine: Engine, container: Container): Promise<void> {
   }
   await rm(runDirOf(engine, id), { recursive: true, force: true });
   const heldBy = await releaseRoot(engine, container);
-  await container.update({
-    state: last ? { ...last, kind: 'exited' } : { kind: 'created', exitCode: 0 },
-    error: heldBy ?? 'the daemon ended while it was being started',
-    heldBy,
-  });
+  await container.update(
+    {
+      state: last ? { ...last, kind: 'exited' } : { kind: 'created', exitCode: 0 },
+      error: heldBy ?? 'the daemon ended while it was being started',
+      heldBy,
+    },
+    { evenIfFull: true },
+  );
   if (heldBy !== undefined) retryRelease(engine, container);
   engine.log.info('half-done start undone', { id, name: container.name });
   if (container.record.config.HostConfig.AutoRemove) await removeLocked(engine, container);

@@ -2,6 +2,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
 import { HullError } from '../base/errors.ts';
+import { isFull, Reserve } from '../images/reserve.ts';
 import type { ContainerRecord } from './record.ts';
 
 export type StoredContainer =
@@ -14,9 +15,11 @@ export type StoredContainer =
 /** The folders `<root>/<container id>/` with `container.json` and the log. */
 export class RecordStore {
   readonly root: string;
+  readonly #reserve: Reserve;
 
   constructor(root: string) {
     this.root = root;
+    this.#reserve = new Reserve(`${root}.reserve`);
   }
 
   folder(id: string): string {
@@ -29,9 +32,19 @@ export class RecordStore {
     await writeJsonAtomic(join(this.folder(record.id), fileName), record);
   }
 
+  /** The same with the reserve given up where the disk is full; where even that is no help, the old record stays. */
+  async writeIfRoom(record: ContainerRecord): Promise<void> {
+    try {
+      await this.#reserve.spend(() => this.write(record));
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
+  }
+
   /** Every container folder there is, in no order. A damaged record is an answer, not an error. */
   async readAll(): Promise<readonly StoredContainer[]> {
     await mkdir(this.root, { recursive: true, mode: 0o710 });
+    await this.#reserve.fill();
     const ids = (await readdir(this.root)).filter((name) => /^[0-9a-f]{64}$/.test(name));
     return await Promise.all(ids.map((id) => this.#read(id)));
   }

@@ -37,10 +37,18 @@ async function loop(engine: Engine, container: Container): Promise<void> {
     if (container.gone || heldBy === undefined || isAlive(container.state)) return;
     const still = await releaseRoot(engine, container);
     if (still === undefined) {
-      await container.update({ heldBy: undefined, error: error === heldBy ? '' : error });
+      await container.update(
+        { heldBy: undefined, error: error === heldBy ? '' : error },
+        { evenIfFull: true },
+      );
       engine.log.info('root file system released after all', { id: container.id, name: container.name });
       return;
     }
-    if (still !== heldBy) await container.update({ heldBy: still, error: error === heldBy ? still : error });
+    if (still !== heldBy) {
+      await container.update(
+        { heldBy: still, error: error === heldBy ? still : error },
+        { evenIfFull: true },
+      );
+    }
   }
 }

@@ -22,7 +22,7 @@ export async function removeContainer(
     }
     {
       using _ = await container.mutex.acquire();
-      if (!container.gone) await container.update({ stoppedByUser: true });
+      if (!container.gone) await container.update({ stoppedByUser: true }, { evenIfFull: true });
     }
     await killAndWait(engine, container);
   }
@@ -41,7 +41,10 @@ export async function removeContainer(
 export async function removeLocked(engine: Engine, container: Container): Promise<void> {
   const { id, state, record } = container;
   const last = lastRun(state);
-  await container.update({ state: { kind: 'removing', ...(last ? { last: { ...last } } : {}) } });
+  await container.update(
+    { state: { kind: 'removing', ...(last ? { last: { ...last } } : {}) } },
+    { evenIfFull: true },
+  );
   try {
     await endLeftovers(engine, id);
     await engine.driver.release(id);
@@ -50,7 +53,7 @@ export async function removeLocked(engine: Engine, container: Container): Promis
   } catch (error) {
     const text = errorText(error);
     const back: ContainerState = state.kind === 'removing' ? afterRemoval(last) : state;
-    await container.update({ state: back, error: text });
+    await container.update({ state: back, error: text }, { evenIfFull: true });
     engine.log.error('container not removed', { id, name: record.name, error: text });
     if (error instanceof HullError && error.kind === 'busy') {
       throw new HullError(`Cannot remove container ${record.name}: ${error.message}`, {

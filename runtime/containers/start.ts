@@ -60,7 +60,10 @@ export async function startLocked(
     engine.log.info('container started', { id: container.id, name: container.name, pid: run.pid });
     watchContainer(engine, container, run);
   } catch (error) {
-    await container.update({ state: afterFailure(last, error), error: errorText(error) });
+    await container.update(
+      { state: afterFailure(last, error), error: errorText(error) },
+      { evenIfFull: true },
+    );
     // As in Docker: a client that waits for the removal would wait for ever.
     if (container.record.config.HostConfig.AutoRemove) await removeLocked(engine, container);
     throw toStartError(container, error);
@@ -78,7 +81,7 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(async () => {
     const heldBy = await releaseRoot(engine, container);
     if (heldBy !== undefined) {
-      await container.update({ heldBy });
+      await container.update({ heldBy }, { evenIfFull: true });
       retryRelease(engine, container);
     }
   });

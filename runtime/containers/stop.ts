@@ -48,14 +48,17 @@ async function beginStop(
   const { state } = container;
   if (state.kind === 'restarting') {
     const { attempt, ...run } = state;
-    await container.update({ stoppedByUser: byUser, state: { ...run, kind: 'exited' } });
+    await container.update(
+      { stoppedByUser: byUser, state: { ...run, kind: 'exited' } },
+      { evenIfFull: true },
+    );
     publishContainer(engine, container, 'stop');
     return undefined;
   }
   if (!isAlive(state)) {
     throw new HullError(`Container ${container.name} is already stopped`, { kind: 'not-modified' });
   }
-  await container.update({ stoppedByUser: byUser });
+  await container.update({ stoppedByUser: byUser }, { evenIfFull: true });
   await signalRun(engine, container, state, signal);
   if (state.kind === 'paused') await cgroupOf(engine, container.id).thaw();
   publishContainer(engine, container, 'kill', { signal: String(signal) });
