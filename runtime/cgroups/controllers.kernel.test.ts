@@ -121,9 +121,9 @@ describe.skipIf(reason !== '')(`controllers of this kernel${reason && ` (skipped
       pids: { limit: 9 },
       memory: { limit: 128 * MiB },
     });
-    start(group, 'head -c 3000000 /dev/zero | sha256sum; sleep 1000');
-    while (((await group.stats()).cpu?.total ?? 0) < 1_000_000 || (await group.pids()).length !== 2)
-      await sleep(5);
+    const child = start(group, 'head -c 3000000 /dev/zero | sha256sum; sleep 1000');
+    await once(child.stdout ?? child, 'data');
+    while ((await group.pids()).length !== 2) await sleep(5);
     const stats = await group.stats();
     expect(stats.pids).toEqual({ current: 2, limit: 9, refused: expect.any(Number) });
     expect(stats.memory?.limit).toBe(128 * MiB);
