@@ -12,7 +12,34 @@ describe('parseMountOptions', () => {
     [['lowerdir=l/A:l/B', 'upperdir=u', 'index=off'], 0, [], 'lowerdir=l/A:l/B,upperdir=u,index=off'],
     [['private', 'unbindable'], 0, [MS.PRIVATE, MS.UNBINDABLE], ''],
   ])('%j', (words, flags, propagation, data) => {
-    expect(parseMountOptions(words)).toEqual({ flags, propagation, data });
+    expect(parseMountOptions(words)).toMatchObject({
+      flags,
+      propagation,
+      data,
+      idmap: undefined,
+      copyUp: false,
+    });
+  });
+
+  it.each([
+    [['rro', 'rnosuid'], { set: 0x3, clear: 0 }],
+    [['rrw', 'rdev'], { set: 0, clear: 0x5 }],
+    [['rnoatime'], { set: 0x10, clear: 0x70 }],
+    [['ratime'], { set: 0, clear: 0x70 }],
+    [['rrelatime', 'rnosymfollow'], { set: 0x200000, clear: 0x70 }],
+  ])('for a tree: %j', (words, recursive) => {
+    expect(parseMountOptions(words)).toMatchObject({ flags: 0, recursive, data: '' });
+  });
+
+  it('keeps what a word cleared, until a later one sets it', () => {
+    expect(parseMountOptions(['bind', 'rw', 'suid'])).toMatchObject({ cleared: MS.RDONLY | MS.NOSUID });
+    expect(parseMountOptions(['bind', 'rw', 'ro'])).toMatchObject({ cleared: 0, flags: MS.BIND | MS.RDONLY });
+    expect(mountAttributes(MS.NOSUID, MS.RDONLY)).toEqual({ set: 0x2, clear: 0x1 });
+  });
+
+  it('knows id maps and copied folders', () => {
+    expect(parseMountOptions(['rbind', 'ridmap'])).toMatchObject({ idmap: 'ridmap', data: '' });
+    expect(parseMountOptions(['tmpcopyup', 'mode=755'])).toMatchObject({ copyUp: true, data: 'mode=755' });
   });
 
   it('has words for flags', () => {

@@ -15,6 +15,7 @@ export const MS = {
   MOVE: 8192,
   REC: 16384,
   SILENT: 32768,
+  POSIXACL: 1 << 16,
   UNBINDABLE: 1 << 17,
   PRIVATE: 1 << 18,
   SLAVE: 1 << 19,
@@ -30,8 +31,21 @@ export interface MountOptions {
   readonly flags: number;
   /** MS_* of the propagation changes, in order; mount(2) takes each in a call of its own. */
   readonly propagation: readonly number[];
+  /** Flags that a word cleared (`rw`, `suid`): for a bind mount, whose source may have them. */
+  readonly cleared: number;
+  /** MOUNT_ATTR_* for a whole tree (`rro`, `rnosuid`), by mount_setattr(2) with AT_RECURSIVE. */
+  readonly recursive: Attributes;
+  /** Ids are mapped: of this mount, or of the tree. */
+  readonly idmap: 'idmap' | 'ridmap' | undefined;
+  /** A tmpfs that begins with what the folder below it has. */
+  readonly copyUp: boolean;
   /** What is left for the file system, joined by commas. */
   readonly data: string;
+}
+
+export interface Attributes {
+  readonly set: number;
+  readonly clear: number;
 }
 
 /** Words that set (first) or clear flags. */
@@ -65,11 +79,19 @@ const flagWords: Readonly<Record<string, readonly [set: number, clear: number]>>
   nolazytime: [0, MS.LAZYTIME],
   iversion: [MS.I_VERSION, 0],
   noiversion: [0, MS.I_VERSION],
+  acl: [MS.POSIXACL, 0],
+  noacl: [0, MS.POSIXACL],
   silent: [MS.SILENT, 0],
   loud: [0, MS.SILENT],
   bind: [MS.BIND, 0],
   rbind: [MS.BIND | MS.REC, 0],
 };
+
+/** runc's and the runtime specification's words for a whole tree: `r` before the word for one mount. */
+const recursiveWords: readonly string[] = [
+  'ro rw nosuid suid nodev dev noexec exec noatime atime nodiratime diratime relatime norelatime strictatime',
+  'nostrictatime nosymfollow symfollow',
+].flatMap((words) => words.split(' ').map((word) => `r${word}`));
 
 const propagationWords: Readonly<Record<string, number>> = {
   shared: MS.SHARED,
@@ -82,19 +104,53 @@ const propagationWords: Readonly<Record<string, number>> = {
   runbindable: MS.UNBINDABLE | MS.REC,
 };
 
+/** Every word that is not left to the file system. */
+export const mountOptionWords: readonly string[] = [
+  ...Object.keys(flagWords),
+  ...Object.keys(propagationWords),
+  ...recursiveWords,
+  'idmap',
+  'ridmap',
+  'tmpcopyup',
+];
+
 /** fstab words (mount(8), fstab(5)) as mount(2) takes them. A later word wins over an earlier one. */
 export function parseMountOptions(words: readonly string[]): MountOptions {
-  let flags = 0;
+  const own = new Flags();
+  const tree = new Flags();
   const propagation: number[] = [];
   const data: string[] = [];
+  let idmap: MountOptions['idmap'];
+  let copyUp = false;
   for (const word of words) {
     const flag = flagWords[word];
     const change = propagationWords[word];
-    if (flag) flags = (flags & ~flag[1]) | flag[0];
+    if (flag) own.change(flag);
     else if (change !== undefined) propagation.push(change);
+    else if (recursiveWords.includes(word)) tree.change(flagWords[word.slice(1)] ?? [0, 0]);
+    else if (word === 'idmap' || word === 'ridmap') idmap = word;
+    else if (word === 'tmpcopyup') copyUp = true;
     else data.push(word);
   }
-  return { flags, propagation, data: data.join(',') };
+  return {
+    flags: own.set,
+    cleared: own.cleared,
+    propagation,
+    recursive: mountAttributes(tree.set, tree.cleared),
+    idmap,
+    copyUp,
+    data: data.join(','),
+  };
+}
+
+class Flags {
+  set = 0;
+  cleared = 0;
+
+  change([set, clear]: readonly [set: number, clear: number]): void {
+    this.set = (this.set & ~clear) | set;
+    this.cleared = (this.cleared & ~set) | clear;
+  }
 }
 
 /** `MS_BIND|MS_REC`, or `0`. */
@@ -114,15 +170,11 @@ const attributes: readonly (readonly [flag: number, attribute: number])[] = [
   [MS.NOSYMFOLLOW, 0x200000],
 ];
 
-/** Of mount_setattr(2): the per-mount flags among `flags`, and the atime mode cleared where one is set. */
-export function mountAttributes(flags: number): { readonly set: number; readonly clear: number } {
-  const set = attributes.reduce(
-    (sum, [flag, attribute]) => ((flags & flag) !== 0 ? sum | attribute : sum),
-    0,
-  );
+/** Of mount_setattr(2): the per-mount flags that are set and cleared. The atime mode is one value: it is cleared to be changed. */
+export function mountAttributes(flags: number, cleared = 0): Attributes {
+  const bits = (from: number) =>
+    attributes.reduce((sum, [flag, attribute]) => ((from & flag) !== 0 ? sum | attribute : sum), 0);
   const atimeModes = MS.NOATIME | MS.STRICTATIME | MS.RELATIME;
-  return { set, clear: (flags & atimeModes) !== 0 ? 0x70 : 0 };
+  const mode = ((flags | cleared) & atimeModes) !== 0 ? 0x70 : 0;
+  return { set: bits(flags), clear: (bits(cleared) & ~0x70) | mode };
 }
-
-/** Every word that is not left to the file system. */
-export const mountOptionWords: readonly string[] = [...Object.keys(flagWords), ...Object.keys(propagationWords)];

@@ -55,6 +55,5 @@ export function mountCgroupFolders(
         what: `link ${quote(`${destination}/${part}`)} to ${quote(name)}`,
       });
   }
-  if (readonly)
-    restrictMount(p, destination, MS.RDONLY, quote(destination), { kept: MS.NOSUID | MS.NODEV | MS.NOEXEC });
+  if (readonly) restrictMount(p, destination, MS.RDONLY, quote(destination));
 }

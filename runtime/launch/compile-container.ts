@@ -4,6 +4,7 @@ import { reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
 import { openMonitor, watchContainer } from './monitor-steps.ts';
+import { mountRootEarly, needsEarlyMount } from './mount-steps.ts';
 import { planNamespaces } from './namespace-steps.ts';
 import { ownStandardStreams } from './process-steps.ts';
 import type { Cell, Program } from './program.ts';
@@ -29,7 +30,10 @@ export function compileContainer(request: LaunchRequest): Program {
   const stdin = request.openStdin ? openStdinReader(runFiles(request.runDir).stdin) : undefined;
   const own = [...(stdin ? [stdin] : []), monitor.stdout.write, monitor.stderr.write];
   if (namespaces.user === 'new') ownStandardStreams(p, hostUser(spec), own);
-  cloneContainer(p, {
+  const goBack = needsEarlyMount(request.rootMounts)
+    ? mountRootEarly(p, request.rootMounts, request.runDir)
+    : undefined;
+  const mappedTrees = cloneContainer(p, {
     spec,
     cgroup: request.cgroup,
     namespaces,
@@ -39,7 +43,9 @@ export function compileContainer(request: LaunchRequest): Program {
     oomScoreAdj: spec.process.oomScoreAdj ?? 0,
   });
   reportFailures(p, 'container');
-  becomeContainer(p, request, namespaces, {
+  const rootMounts = goBack ? { mountedAt: request.runDir } : request.rootMounts;
+  becomeContainer(p, { ...request, rootMounts }, namespaces, {
+    mappedTrees,
     diesWithParent: true,
     // The monitor's own is -999.
     defaultOomScoreAdj: 0,
@@ -54,6 +60,7 @@ export function compileContainer(request: LaunchRequest): Program {
   });
 
   p.place(parent);
+  goBack?.();
   if (stdin) p.call('close', [stdin], { errors: 'next' });
   watchContainer(p, request, monitor, pid);
   return p.build();

@@ -73,7 +73,7 @@ export function compileDetached(request: DetachedRequest): Program {
       : undefined;
   const pid = p.cell('pid');
   const parent = p.label('launcher');
-  cloneContainer(p, {
+  const mappedTrees = cloneContainer(p, {
     spec,
     cgroup: request.cgroup,
     namespaces,
@@ -84,6 +84,7 @@ export function compileDetached(request: DetachedRequest): Program {
   });
   reportFailures(p, 'container');
   becomeContainer(p, request, namespaces, {
+    mappedTrees,
     diesWithParent: false,
     takeStreams() {
       if (!spec.process.terminal) ownPipes(p, spec.process.user.uid);

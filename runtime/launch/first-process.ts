@@ -5,8 +5,8 @@ import { named, PRCTL } from './constants.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
 import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
-import { buildRoot, type HostHandles, openHostHandles } from './root-steps.ts';
-import type { LaunchRequest } from './types.ts';
+import { buildRoot, type HostHandles, openHostHandles, type RootRequest } from './root-steps.ts';
+import type { ClonedTrees } from './user-namespace-steps.ts';
 import { becomeUser } from './user-steps.ts';
 
 /** Where the two kinds of a container's first process differ: the one below a monitor, and the detached one (`hull oci`). */
@@ -21,6 +21,8 @@ export interface FirstProcessForm {
   beforeRoot?(host: HostHandles): void;
   /** Confined to the root, its mounts and devices made. */
   inRoot?(): void;
+  /** From `cloneContainer`. */
+  readonly mappedTrees?: ClonedTrees;
   /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
   beforeExecute?(): void;
 }
@@ -28,7 +30,7 @@ export interface FirstProcessForm {
 /** From right after the clone, in its cgroups, to execve. */
 export function becomeContainer(
   p: ProgramBuilder,
-  request: Pick<LaunchRequest, 'spec' | 'rootMounts' | 'cgroup'>,
+  request: RootRequest,
   namespaces: NamespacePlan,
   form: FirstProcessForm,
 ): void {
@@ -45,7 +47,7 @@ export function becomeContainer(
     p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
   if (namespaces.isNew('uts')) setNames(p, spec);
   if (namespaces.isNew('network')) raiseLoopback(p);
-  const host = openHostHandles(p, request, namespaces);
+  const host = openHostHandles(p, request, namespaces, form.mappedTrees);
   const stat = readOwnStat(p, host.proc);
   const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
   if (score !== undefined && !namespaces.needsHelper)

@@ -1,10 +1,17 @@
 import { HullError } from '../base/errors.ts';
-import { MS, mountAttributes, mountFlagsText, parseMountOptions } from '../kernel/mount-options.ts';
+import {
+  type Attributes,
+  type MountOptions,
+  MS,
+  mountAttributes,
+  mountFlagsText,
+  parseMountOptions,
+} from '../kernel/mount-options.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 import { words } from './common-steps.ts';
-import { AT_FDCWD, CLONE, named } from './constants.ts';
-import type { Arg, Target } from './program.ts';
-import { address, type ProgramBuilder } from './program-builder.ts';
+import { AT_FDCWD, CLONE, flagsOf, named, OPEN } from './constants.ts';
+import type { Arg, Cell, Target } from './program.ts';
+import { address, at, type ProgramBuilder } from './program-builder.ts';
 
 /**
  * The folder that a private tmpfs is mounted over while a root is put together. It is there on every host, and no
@@ -19,10 +26,8 @@ export const quote = (text: string): string => JSON.stringify(text);
  * From the start of a private mount namespace to the root file system mounted on `stagedRoot`. The host's tree becomes a
  * slave: what is mounted here never shows there, and what is unmounted there goes here too.
  */
-export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[]): void {
-  p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.SLAVE), 0], {
-    what: 'keep mounts from reaching the host',
-  });
+export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[] | MountedRoot): void {
+  keepMounts(p);
   p.call('mount', [p.text('hull'), p.text(stagingRoot), p.text('tmpfs'), 0, p.text('mode=0700')], {
     what: 'mount a private tmpfs',
   });
@@ -30,6 +35,54 @@ export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[]): void
     p.call('mkdirat', [AT_FDCWD, p.text(`${stagingRoot}/${name}`), 0o700], {
       what: `make staging folder ${name}`,
     });
+  if ('mountedAt' in mounts) {
+    p.call('mount', [p.text(mounts.mountedAt), p.text(stagedRoot), 0, mountFlags(MS.MOVE), 0], {
+      what: 'move the root below it',
+    });
+    return;
+  }
+  mountRoot(p, mounts, stagedRoot);
+}
+
+/** A root that is mounted already, at a path of this mount namespace. */
+export interface MountedRoot {
+  readonly mountedAt: string;
+}
+
+function keepMounts(p: ProgramBuilder): void {
+  p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.SLAVE), 0], {
+    what: 'keep mounts from reaching the host',
+  });
+}
+
+/**
+ * Whether the root has to be mounted before the container's cgroup is entered: mounting a block device is an access that its
+ * device rules deny.
+ */
+export function needsEarlyMount(mounts: readonly MountSpec[]): boolean {
+  return mounts.some(({ type, source }) => type !== 'bind' && source.startsWith('/dev/'));
+}
+
+/**
+ * Mounts the root at a folder of a mount namespace made for it, where whoever is cloned next finds a copy of it. Answers what goes
+ * back to the namespace from before: nothing stays mounted for its sake.
+ */
+export function mountRootEarly(p: ProgramBuilder, mounts: readonly MountSpec[], folder: string): () => void {
+  const before = p.cell('mount namespace');
+  p.call('openat', [AT_FDCWD, p.text('/proc/self/ns/mnt'), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
+    what: 'open the mount namespace',
+    result: before,
+  });
+  p.call('unshare', [newMountNamespace], { what: 'make a mount namespace for the root' });
+  keepMounts(p);
+  mountRoot(p, mounts, folder);
+  return () => {
+    p.call('setns', [before, newMountNamespace], { what: 'go back to the mount namespace' });
+    p.call('close', [before]);
+  };
+}
+
+function mountRoot(p: ProgramBuilder, mounts: readonly MountSpec[], folder: string): void {
   if (mounts.length === 0) throw new HullError('Cannot mount a root: found no mounts', { kind: 'invalid' });
   for (const mount of mounts) {
     if (mount.target !== '')
@@ -37,11 +90,11 @@ export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[]): void
         `Cannot mount the root: found target ${quote(mount.target)} from the storage driver, wanted ''`,
         { kind: 'unsupported' },
       );
-    rootMount(p, mount);
+    rootMount(p, mount, folder);
   }
 }
 
-function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec): void {
+function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec, folder: string): void {
   if (cwd !== undefined) p.call('chdir', [p.text(cwd)], { what: `enter ${quote(cwd)}` });
   const bind = type === 'bind' ? ['bind'] : [];
   mountAt(p, {
@@ -49,7 +102,7 @@ function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec)
     source: p.text(source),
     sourceText: source,
     words: [...bind, ...options],
-    target: stagedRoot,
+    target: folder,
     targetText: '/',
   });
 }
@@ -64,9 +117,10 @@ export interface MountCall {
   readonly targetText?: string;
 }
 
-/** One mount(2) with everything that must follow it: flags of a bind mount, propagation. */
+/** One mount(2) with everything that must follow it: flags of a bind mount, attributes of the tree, propagation. */
 export function mountAt(p: ProgramBuilder, mount: MountCall): void {
-  const { flags, propagation, data } = parseMountOptions(mount.words);
+  const options = parseMountOptions(mount.words);
+  const { flags, data } = options;
   const place = quote(mount.targetText ?? mount.target);
   const pageSize = 4096;
   if (Buffer.byteLength(data) >= pageSize)
@@ -83,41 +137,77 @@ export function mountAt(p: ProgramBuilder, mount: MountCall): void {
       : [mount.source, target, p.text(mount.type), mountFlags(flags), data === '' ? 0 : p.text(data)],
     { what: `mount ${quote(bind ? mount.sourceText : mount.type)} at ${place}` },
   );
-  if (bind) restrictMount(p, mount.target, flags & ~(MS.BIND | MS.REC), place);
-  for (const change of propagation)
-    p.call('mount', [0, target, 0, mountFlags(change), 0], { what: `set the propagation of ${place}` });
+  afterMount(p, mount.target, place, options, bind);
+}
+
+/** What a mount at a path still lacks of its options. */
+export function afterMount(
+  p: ProgramBuilder,
+  target: string,
+  place: string,
+  { flags, cleared, recursive, propagation }: MountOptions,
+  isBind: boolean,
+): void {
+  if (isBind) restrictMount(p, target, flags & ~(MS.BIND | MS.REC), place, { cleared });
+  if (recursive.set !== 0 || recursive.clear !== 0) {
+    const attributes = attributesOf(p, recursive);
+    p.call(
+      'mount_setattr',
+      [AT_FDCWD, p.text(target), named(0x8000, 'AT_RECURSIVE'), address(attributes), 32],
+      {
+        what: `restrict ${place} with all that is mounted in it (Linux 5.12)`,
+      },
+    );
+  }
+  for (const change of propagation) setPropagation(p, target, change, place);
+}
+
+export function setPropagation(p: ProgramBuilder, target: string, change: number, place: string): void {
+  p.call('mount', [0, p.text(target), 0, mountFlags(change), 0], { what: `set the propagation of ${place}` });
 }
 
 /**
- * Adds flags (ro, nosuid …) to the mount at a path. mount_setattr(2), since 5.12, leaves the others alone; before it,
- * a remount says all that shall hold, so `kept` names what must not be lost.
+ * Adds flags (ro, nosuid …) to the mount at a path, and takes off those that are `cleared`. mount_setattr(2), since 5.12, leaves the
+ * others alone. Before it a remount says all that shall hold: the flags that statfs(2) shows are repeated, as those of a mount that came
+ * into a user namespace may not be dropped.
  */
 export function restrictMount(
   p: ProgramBuilder,
   target: string,
   flags: number,
   place: string,
-  options: { readonly kept?: number; readonly missing?: Target } = {},
+  options: { readonly cleared?: number; readonly missing?: Target } = {},
 ): void {
-  if (flags === 0) return;
-  const { set, clear } = mountAttributes(flags);
-  const attributes = words(p, `mount_attr {set: 0x${set.toString(16)}, clear: 0x${clear.toString(16)}}`, [
-    set,
-    clear,
-    0,
-    0,
-  ]);
+  const cleared = options.cleared ?? 0;
+  const change = mountAttributes(flags, cleared);
+  if (change.set === 0 && change.clear === 0) return;
   const done = p.label(`${place} restricted`);
   const what = `restrict ${place} to ${mountFlagsText(flags)}`;
   const missing = options.missing ? { ENOENT: options.missing } : {};
-  p.call('mount_setattr', [AT_FDCWD, p.text(target), 0, address(attributes), 32], {
+  p.call('mount_setattr', [AT_FDCWD, p.text(target), 0, address(attributesOf(p, change)), 32], {
     what,
     errors: { ...missing, other: 'next' },
     zero: done,
   });
-  const all = MS.REMOUNT | MS.BIND | flags | (options.kept ?? 0);
-  p.call('mount', [0, p.text(target), 0, mountFlags(all), 0], { what, errors: { ...missing } });
+  const status = p.buffer('statfs', 120);
+  const all = p.cell('remount flags');
+  const wanted = MS.REMOUNT | MS.BIND | flags;
+  const kept = (MS.RDONLY | MS.NOSUID | MS.NODEV | MS.NOEXEC) & ~flags & ~cleared;
+  p.call('statfs', [p.text(target), address(status)], {
+    what: `look at the flags of ${place}`,
+    errors: missing,
+  });
+  p.local(at(status, 80), { mask: BigInt(kept), minus: -wanted, result: all });
+  p.call('mount', [0, p.text(target), 0, all, 0], { what, errors: missing });
   p.place(done);
+}
+
+/** struct mount_attr. */
+export function attributesOf(p: ProgramBuilder, { set, clear }: Attributes, userns?: Cell) {
+  const text = `mount_attr {set: 0x${set.toString(16)}, clear: 0x${clear.toString(16)}}`;
+  const attributes = words(p, text, [set, clear, 0, 0]);
+  if (userns) p.copy(userns, at(attributes, 24));
+  return attributes;
 }
 
 export function mountFlags(flags: number): Arg {

@@ -5,11 +5,25 @@ import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { type CgroupFolder, cgroupFolders, mountCgroupFolders } from './cgroup-mount-steps.ts';
 import { writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
-import { mountAt, mountFlags, quote, restrictMount, stageRoot, stagingRoot } from './mount-steps.ts';
+import { mountCopyUp } from './copy-up-steps.ts';
+import { openMappedTrees } from './idmapped-mount-steps.ts';
+import {
+  afterMount,
+  type MountedRoot,
+  mountAt,
+  mountFlags,
+  quote,
+  restrictMount,
+  setPropagation,
+  stagedRoot,
+  stageRoot,
+  stagingRoot,
+} from './mount-steps.ts';
 import type { NamespacePlan } from './namespace-steps.ts';
 import type { Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import type { LaunchRequest } from './types.ts';
+import type { ClonedTrees } from './user-namespace-steps.ts';
 
 /**
  * # The root, in the order that must hold
@@ -33,12 +47,14 @@ export interface HostHandles {
   readonly devices: ReadonlyMap<string, number>;
   /** What a mount of type cgroup shows on a host with version 1. */
   readonly cgroups: readonly (CgroupFolder & { readonly descriptor: number })[];
+  /** Two numbers that are free. */
+  readonly free: readonly [number, number];
 }
 
 interface BindSource {
   /** Fixed, so that the source can be named by it. */
   readonly descriptor: number;
-  /** A detached copy that is still in its peer group (rshared volumes), for move_mount. */
+  /** A detached copy, for move_mount: still in its peer group (rshared volumes), or with its ids mapped. */
   readonly tree?: Cell;
 }
 
@@ -49,6 +65,7 @@ export function openHostHandles(
   p: ProgramBuilder,
   { spec, cgroup }: Pick<LaunchRequest, 'spec' | 'cgroup'>,
   namespaces: NamespacePlan,
+  mapped: ClonedTrees = openMappedTrees(p, spec),
 ): HostHandles {
   const mounts = spec.mounts ?? [];
   const proc = openPath(p, 'proc', '/proc', 'open /proc');
@@ -65,6 +82,11 @@ export function openHostHandles(
       descriptor,
     );
     const { propagation, flags } = parseMountOptions(mount.options ?? []);
+    const own = mapped?.get(mount);
+    if (own) {
+      sources.set(mount, { descriptor, tree: own });
+      continue;
+    }
     if (!propagation.some((change) => (change & MS.SHARED) !== 0)) {
       sources.set(mount, { descriptor });
       continue;
@@ -96,7 +118,9 @@ export function openHostHandles(
     fix(p, openPath(p, 'cgroup', folder.path, `open cgroup ${quote(folder.path)}`), descriptor);
     return { ...folder, descriptor };
   });
-  return { proc, descriptors, sources, devices, cgroups };
+  const used = sources.size + devices.size + cgroups.length;
+  const first = firstSourceDescriptor(p) + used;
+  return { proc, descriptors, sources, devices, cgroups, free: [first, first + 1] };
 }
 
 function openPath(p: ProgramBuilder, name: string, path: string, what: string): Cell {
@@ -114,21 +138,28 @@ function isBind({ type, options }: SpecMount): boolean {
   return type === 'bind' || (options ?? []).some((word) => word === 'bind' || word === 'rbind');
 }
 
+export type RootRequest = Pick<LaunchRequest, 'spec' | 'cgroup' | 'noPivot'> & {
+  readonly rootMounts: LaunchRequest['rootMounts'] | MountedRoot;
+};
+
 /** Steps 2 to 4 of the order above. */
 export function buildRoot(
   p: ProgramBuilder,
-  request: Pick<LaunchRequest, 'spec' | 'rootMounts' | 'cgroup'>,
+  request: RootRequest,
   host: HostHandles,
   { inRoot }: { readonly inRoot?: (() => void) | undefined } = {},
 ): void {
   const { spec } = request;
   p.call('umask', [0]);
   stageRoot(p, request.rootMounts);
-  const staging = openPath(p, 'staging', stagingRoot, 'open the staging root');
-  p.call('pivot_root', [p.text(stagingRoot), p.text(`${stagingRoot}/old`)], {
-    what: 'make the staging root "/"',
-  });
-  p.call('chroot', [p.text('/root')], { what: 'confine paths to the root' });
+  const outside = request.noPivot ? '/' : stagingRoot;
+  const staging = openPath(p, 'staging', outside, `open ${quote(outside)}`);
+  if (!request.noPivot)
+    p.call('pivot_root', [p.text(stagingRoot), p.text(`${stagingRoot}/old`)], {
+      what: 'make the staging root "/"',
+    });
+  const confined = request.noPivot ? stagedRoot : '/root';
+  p.call('chroot', [p.text(confined)], { what: 'confine paths to the root' });
   p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
 
   for (const mount of spec.mounts ?? []) specMount(p, mount, host);
@@ -143,14 +174,41 @@ export function buildRoot(
   for (const path of spec.linux.readonlyPaths ?? []) makeReadonly(p, path);
   makeFolders(p, spec.process.cwd);
 
+  if (request.noPivot) moveRoot(p, staging);
+  else pivotInto(p, staging);
+  p.call('chdir', [p.text('/')], { what: 'enter "/"' });
+  if (spec.root.readonly) restrictMount(p, '/', MS.RDONLY, '"/"');
+  const { rootfsPropagation } = spec.linux;
+  if (rootfsPropagation) setPropagation(p, '/', rootPropagation(rootfsPropagation), '"/"');
+  p.call('chdir', [p.text(spec.process.cwd)], { what: `enter working folder ${quote(spec.process.cwd)}` });
+}
+
+function pivotInto(p: ProgramBuilder, staging: Cell): void {
   p.call('fchdir', [staging], { what: 'go back to the staging root' });
   p.call('chroot', [p.text('.')], { what: 'leave the confinement' });
   p.call('chdir', [p.text('/root')], { what: 'enter the root' });
   p.call('pivot_root', [p.text('.'), p.text('.')], { what: 'make the root "/"' });
   p.call('umount2', [p.text('.'), named(2, 'MNT_DETACH')], { what: "let go of the host's tree" });
-  p.call('chdir', [p.text('/')], { what: 'enter "/"' });
-  if (spec.root.readonly) restrictMount(p, '/', MS.RDONLY, '"/"');
-  p.call('chdir', [p.text(spec.process.cwd)], { what: `enter working folder ${quote(spec.process.cwd)}` });
+}
+
+/** Over the host's root, which stays below and out of reach: on an initramfs, which cannot be put away. */
+function moveRoot(p: ProgramBuilder, hostRoot: Cell): void {
+  p.call('fchdir', [hostRoot], { what: "go back to the host's root" });
+  p.call('chroot', [p.text('.')], { what: 'leave the confinement' });
+  p.call('chdir', [p.text(stagedRoot)], { what: 'enter the root' });
+  p.call('mount', [p.text('.'), p.text('/'), 0, mountFlags(MS.MOVE), 0], {
+    what: 'move the root to "/"',
+  });
+  p.call('chroot', [p.text('.')], { what: 'make the root "/"' });
+}
+
+function rootPropagation(word: string): number {
+  const [change, ...others] = parseMountOptions([word]).propagation;
+  if (change !== undefined && others.length === 0) return change;
+  throw new HullError(
+    `Cannot set linux.rootfsPropagation: found ${quote(word)}, wanted private, slave, shared or unbindable, or one of them with "r" before it`,
+    { kind: 'invalid' },
+  );
 }
 
 function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void {
@@ -169,7 +227,9 @@ function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void
     makeFolders(p, destination);
     const type = mount.type ?? 'none';
     const name = mount.source ?? type;
-    mountAt(p, { type, source: p.text(name), sourceText: name, words, target: destination });
+    const call = { type, source: p.text(name), sourceText: name, words, target: destination };
+    if (type === 'tmpfs' && parseMountOptions(words).copyUp) mountCopyUp(p, call, host.free);
+    else mountAt(p, call);
     return;
   }
   makeTarget(p, source, destination);
@@ -180,12 +240,7 @@ function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void
     const what = `mount ${quote(name)} at ${quote(destination)}`;
     const emptyPath = named(4, 'MOVE_MOUNT_F_EMPTY_PATH');
     p.call('move_mount', [source.tree, p.text(''), AT_FDCWD, p.text(destination), emptyPath], { what });
-    const { flags, propagation: changes } = parseMountOptions(words);
-    restrictMount(p, destination, flags & ~(MS.BIND | MS.REC), quote(destination));
-    for (const change of changes)
-      p.call('mount', [0, p.text(destination), 0, mountFlags(change), 0], {
-        what: `set the propagation of ${quote(destination)}`,
-      });
+    afterMount(p, destination, quote(destination), parseMountOptions([...words, ...propagation]), true);
     return;
   }
   const bind = words.includes('rbind') || words.includes('bind') ? [] : ['bind'];
@@ -318,8 +373,7 @@ function makeReadonly(p: ProgramBuilder, path: string): void {
     what: `bind ${quote(path)} to itself`,
     errors: { ENOENT: done },
   });
-  // Such paths are in /proc and /sys, whose mounts have these flags.
-  restrictMount(p, path, MS.RDONLY, quote(path), { kept: MS.NOSUID | MS.NODEV | MS.NOEXEC });
+  restrictMount(p, path, MS.RDONLY, quote(path));
   p.place(done);
 }
 

@@ -9,6 +9,8 @@ export interface LaunchRequest {
   readonly spec: Spec;
   /** From the storage driver's `acquire`; performed in the container's own mount namespace. */
   readonly rootMounts: readonly MountSpec[];
+  /** The root is moved over the host's instead of pivot_root(2), which an initramfs does not allow. */
+  readonly noPivot?: boolean;
   /**
    * Held (flock, exclusive) by the monitor as long as the container lives; free again when it has left. A monitor
    * that is killed takes the container's first process with it (PDEATHSIG).

@@ -1,7 +1,8 @@
-import type { IdMapping, Spec } from '../base/oci.ts';
+import type { IdMapping, Spec, SpecMount } from '../base/oci.ts';
 import { cloneInto } from './clone-steps.ts';
 import { reportFailures, writeText } from './common-steps.ts';
-import { AT_FDCWD, flagsOf, named, OPEN, SIGCHLD, SIGKILL } from './constants.ts';
+import { AT_FDCWD, CLONE, flagsOf, named, OPEN, SIGCHLD, SIGKILL } from './constants.ts';
+import { openMappedTrees } from './idmapped-mount-steps.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag } from './namespace-steps.ts';
 import { raiseHardLimits } from './process-steps.ts';
 import type { Cell, Label } from './program.ts';
@@ -30,12 +31,12 @@ export interface CloneRequest {
  * folder in /proc over a socket, as nobody can name it yet, the helper writes its maps there and ends. What the first
  * process has no right to any more (a higher limit, a lower oom_score_adj) it inherits from the helper.
  */
-export function cloneContainer(p: ProgramBuilder, request: CloneRequest): void {
+export function cloneContainer(p: ProgramBuilder, request: CloneRequest): ClonedTrees {
   const { spec, cgroup, namespaces, pid, parent } = request;
   if (!namespaces.needsHelper) {
     for (const { type, path } of namespaces.joined) if (type === 'pid') joinNamespace(p, type, path);
     cloneInto(p, cgroup, namespaces.cloneFlags, pid, parent, { sibling: request.as === 'sibling' });
-    return;
+    return undefined;
   }
   const told = request.as === 'child' ? pairOf(p, 'pipe2', 'the helper') : undefined;
   const monitor = p.label('parent of the helper');
@@ -57,6 +58,8 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): void {
     for (const entry of namespaces.joined) if (entry.type === type) joinNamespace(p, type, entry.path);
   if (namespaces.isNew('time')) makeTimeNamespace(p, spec);
 
+  // Outside of the user namespace there are rights on file systems, inside not.
+  const trees = namespaces.user === 'new' ? openMappedTrees(p, spec) : undefined;
   const link = namespaces.user === 'new' ? pairOf(p, 'socketpair', 'the id maps') : undefined;
   const behind = p.label('helper behind the clone');
   const inContainer = p.label('first process');
@@ -67,7 +70,7 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): void {
   reportFailures(p, 'helper with a child', () => {
     p.call('kill', [pid, named(SIGKILL, 'SIGKILL')], { what: 'kill the first process', errors: 'next' });
   });
-  if (link) mapIds(p, spec, link);
+  if (link) mapIds(p, spec.linux, link);
   if (told) {
     p.call('write', [told.write, address(pid.area), 8], { what: 'tell the first process’s id' });
     p.call('exit_group', [0]);
@@ -82,7 +85,11 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): void {
   if (told) for (const fd of [told.read, told.write]) p.call('close', [fd]);
   if (link) waitForIds(p, link);
   if (namespaces.user) becomeRoot(p, spec, namespaces.user);
+  return trees;
 }
+
+/** The sources of mounts with mapped ids, where they had to be opened before the clone. */
+export type ClonedTrees = ReadonlyMap<SpecMount, Cell> | undefined;
 
 interface Pair {
   readonly read: Cell;
@@ -119,14 +126,14 @@ function makeTimeNamespace(p: ProgramBuilder, { linux }: Spec): void {
 }
 
 /** The helper's part: receives the first process's folder in /proc, writes the maps, and says so. */
-function mapIds(p: ProgramBuilder, { linux }: Spec, link: Pair): void {
+function mapIds(p: ProgramBuilder, maps: IdMaps, link: Pair, mapped?: (folder: Cell) => void): void {
   const control = p.buffer('received cmsghdr', 24);
   const message = p.linked('msghdr', messageHeader(), [
     { offset: 16, to: address(oneByte(p)) },
     { offset: 32, to: address(control) },
   ]);
   const gone = p.label('first process gone');
-  const mapped = p.label('ids mapped');
+  const written = p.label('ids mapped');
   const denied = p.label('setgroups is to be denied');
   const folder = p.cell('/proc folder');
   p.call('close', [link.write]);
@@ -135,11 +142,11 @@ function mapIds(p: ProgramBuilder, { linux }: Spec, link: Pair): void {
     zero: gone,
   });
   p.local(at(control, 16), { mask: 0xffffffffn, result: folder });
-  const uids = mapText(linux.uidMappings ?? []);
+  const uids = mapText(maps.uidMappings ?? []);
   writeText(p, folder, 'uid_map', uids.file, {
     what: `map the user ids ${uids.words} (without privileges only one's own id can be mapped)`,
   });
-  const gids = mapText(linux.gidMappings ?? []);
+  const gids = mapText(maps.gidMappings ?? []);
   const what = `map the group ids ${gids.words} (without privileges only one's own id can be mapped)`;
   const fd = p.cell('gid_map');
   p.call('openat', [folder, p.text('gid_map'), flagsOf('O_', OPEN, ['WRONLY', 'CLOEXEC'])], {
@@ -148,13 +155,16 @@ function mapIds(p: ProgramBuilder, { linux }: Spec, link: Pair): void {
   });
   p.call('write', [fd, p.text(gids.file), gids.file.length], { what, errors: { EPERM: denied } });
   p.call('close', [fd]);
-  p.goto(mapped);
+  p.goto(written);
   p.place(denied);
   // user_namespaces(7): who has no privileges outside may map groups only when nobody inside can drop one.
   writeText(p, folder, 'setgroups', 'deny', { what: 'deny setgroups' });
   writeText(p, folder, 'gid_map', gids.file, { what });
-  p.place(mapped);
+  p.place(written);
+  mapped?.(folder);
+  p.call('close', [folder]);
   p.call('write', [link.read, p.text('.'), 1], { what: 'let the first process go on' });
+  p.call('close', [link.read]);
   const done = p.label('maps done');
   p.goto(done);
   p.place(gone);
@@ -193,6 +203,31 @@ function waitForIds(p: ProgramBuilder, link: Pair): void {
   p.place(mapped);
   p.call('close', [link.write]);
 }
+
+/**
+ * A user namespace with these maps and nobody in it: for mounts. Made by a process that ends when its ids are mapped, and kept by the
+ * descriptor.
+ */
+export function makeUserNamespace(p: ProgramBuilder, maps: IdMaps): Cell {
+  const link = pairOf(p, 'socketpair', 'the id maps of a mount');
+  const [pid, userns] = [p.cell('process for ids'), p.cell('user namespace')];
+  const behind = p.label('process for ids made');
+  const flags = named(CLONE.NEWUSER | SIGCHLD, 'CLONE_NEWUSER|SIGCHLD');
+  p.call('clone', [flags, 0, 0, 0, 0], { what: 'make a user namespace', result: pid, positive: behind });
+  waitForIds(p, link);
+  p.call('exit_group', [0]);
+  p.place(behind);
+  mapIds(p, maps, link, (folder) => {
+    p.call('openat', [folder, p.text('ns/user'), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
+      what: 'open the user namespace',
+      result: userns,
+    });
+  });
+  p.call('wait4', [pid, 0, 0, 0], { what: 'wait for the process for ids' });
+  return userns;
+}
+
+type IdMaps = Pick<Spec['linux'], 'uidMappings' | 'gidMappings'>;
 
 /** Root inside, so that files are made with ids that exist there; all capabilities stay. */
 function becomeRoot(p: ProgramBuilder, { linux }: Spec, user: 'new' | 'joined'): void {
