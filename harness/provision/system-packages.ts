@@ -10,9 +10,11 @@ interface Need {
   readonly apt: string;
   /** Absent where no package has it: then the tests that use it are skipped. */
   readonly dnf?: string;
+  /** A service that the package would start, though only its program is wanted: masked before. */
+  readonly service?: string;
 }
 
-export type SystemRole = 'tests' | 'scenarios';
+export type SystemRole = 'tests' | 'scenarios' | 'bench';
 
 const busybox: Need = { probe: 'busybox', apt: 'busybox-static', dnf: 'busybox' };
 const mount: Need = { probe: 'mount', apt: 'mount', dnf: 'util-linux' };
@@ -46,8 +48,23 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
     { probe: 'nft', apt: 'nftables', dnf: 'nftables' },
     { probe: 'ip', apt: 'iproute2', dnf: 'iproute' },
     { probe: 'zstd', apt: 'zstd', dnf: 'zstd' },
+    { probe: 'skopeo', apt: 'skopeo', dnf: 'skopeo' },
+    { probe: 'umoci', apt: 'umoci' },
     { probe: '/usr/sbin/sshd', apt: 'openssh-server', dnf: 'openssh-server' },
+    // Started by its package it is an open registry on port 5000 of all addresses.
+    { probe: 'docker-registry', apt: 'docker-registry', service: 'docker-registry.service' },
+    { probe: 'openssl', apt: 'openssl', dnf: 'openssl' },
     mkfs,
+    busybox,
+  ],
+  // Docker is measured where it is installed: its package would start a service.
+  bench: [
+    mount,
+    { probe: 'unshare', apt: 'util-linux', dnf: 'util-linux-core' },
+    { probe: 'crun', apt: 'crun', dnf: 'crun' },
+    { probe: 'runc', apt: 'runc', dnf: 'runc' },
+    { probe: 'umoci', apt: 'umoci' },
+    { probe: 'mkfs.btrfs', apt: 'btrfs-progs', dnf: 'btrfs-progs' },
     busybox,
   ],
 };
@@ -82,6 +99,11 @@ export async function ensureSystemPackages(
     throw new Error(`Cannot run the ${role}: missing ${what}; as root run: ${command}`);
   }
   progress(`installing ${packages.join(', ')} (${what} missing)`);
+  const services = missing.flatMap(({ service }) => service ?? []);
+  if (services.length > 0 && (await find('systemctl', folders)) !== undefined) {
+    progress(`masking ${services.join(', ')}: the tests start their own`);
+    await execa('systemctl', ['mask', ...services], { reject: false, stdin: 'ignore' });
+  }
   for (const args of manager.steps(packages)) {
     const result = await execa(manager.program, args, {
       all: true,
