@@ -16,6 +16,8 @@ import { stateView } from './status.ts';
 export interface CreateOptions {
   readonly id: string;
   readonly bundle: string;
+  /** Instead of the bundle's config.json. */
+  readonly config?: string | undefined;
   readonly pidFile?: string | undefined;
   readonly consoleSocket?: string | undefined;
   readonly preserveFds: number;
@@ -26,7 +28,7 @@ export interface CreateOptions {
 /** Afterwards the container's first process waits for `start`, or nothing of it is there. */
 export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
   const { id } = options;
-  const { folder, rootfs, spec } = readBundle(options.bundle);
+  const { folder, rootfs, spec } = readBundle(options.bundle, options.config);
   checkTerminal(spec, options);
   await using undo = new Cleanup();
   const files = reserveId(context.root, id);

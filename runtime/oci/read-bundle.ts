@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
-import type { NamespaceType, Process, Spec } from '../base/oci.ts';
+import type { Capabilities, NamespaceType, Process, Spec } from '../base/oci.ts';
+import { capabilityNames } from '../launch/capabilities.ts';
 import { processSchema, specSchema } from './spec-schema.ts';
 
 export interface Bundle {
@@ -11,9 +12,9 @@ export interface Bundle {
 }
 
 /** A bundle's config.json, checked; errors of kind `invalid` name the field. */
-export function readBundle(path: string): Bundle {
+export function readBundle(path: string, config = 'config.json'): Bundle {
   const folder = resolve(path);
-  const spec = checkSpec(readConfig(join(folder, 'config.json')), 'config.json');
+  const spec = checkSpec(readConfig(resolve(folder, config)), 'config.json');
   const rootfs = resolve(folder, spec.root.path);
   if (!statSync(rootfs, { throwIfNoEntry: false })?.isDirectory())
     throw invalid('config.json', 'root.path', `found no folder ${JSON.stringify(rootfs)}`);
@@ -64,7 +65,23 @@ export function checkProcess(value: unknown, name: string): Process {
 }
 
 function completeProcess(process: Process): Process {
-  return { ...process, user: { ...process.user, uid: process.user?.uid ?? 0, gid: process.user?.gid ?? 0 } };
+  const { capabilities } = process;
+  return {
+    ...process,
+    user: { ...process.user, uid: process.user?.uid ?? 0, gid: process.user?.gid ?? 0 },
+    ...(capabilities ? { capabilities: knownCapabilities(capabilities) } : {}),
+  };
+}
+
+/** Names that this kernel's interface has not are passed over (config.md, "Linux Process"). */
+function knownCapabilities(sets: Capabilities): Capabilities {
+  const known: readonly string[] = capabilityNames;
+  return Object.fromEntries(
+    Object.entries(sets).map(([set, names]) => [
+      set,
+      (names as string[]).filter((name) => known.includes(name)),
+    ]),
+  );
 }
 
 /** Go writes an empty path for a namespace that is to be new. */

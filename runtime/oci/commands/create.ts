@@ -5,6 +5,7 @@ import { parseOptions } from '../options.ts';
 
 export const createTable = {
   bundle: { takes: 'text', short: 'b' },
+  config: { takes: 'text', short: 'f' },
   'console-socket': { takes: 'text' },
   'pid-file': { takes: 'text' },
   'no-pivot': { takes: 'nothing' },
@@ -17,6 +18,7 @@ export async function createCommand(context: Context, args: readonly string[]): 
   await createContainer(context, {
     id: oneId(rest, 'create'),
     bundle: values.bundle ?? '.',
+    config: values.config,
     pidFile: values['pid-file'],
     consoleSocket: values['console-socket'],
     preserveFds: descriptorCount(values['preserve-fds']),

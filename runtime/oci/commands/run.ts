@@ -18,6 +18,7 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
   const state = await createContainer(context, {
     id: oneId(rest, 'run'),
     bundle: values.bundle ?? '.',
+    config: values.config,
     pidFile: values['pid-file'],
     consoleSocket: values['console-socket'],
     preserveFds: descriptorCount(values['preserve-fds']),
