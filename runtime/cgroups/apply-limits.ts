@@ -19,11 +19,7 @@ export async function applyLimits(
 ): Promise<void> {
   const home = (controller: string) => homeOf(hierarchies, controller);
   checkUsage(home('memory'), path, resources);
-  const settings = settingsFor(
-    resources,
-    (name) => home(name)?.version,
-    currentLimits(home('memory'), home('cpu'), path),
-  );
+  const settings = settingsFor(resources, (name) => home(name)?.version, currentOf(hierarchies, path));
   const undo: (readonly [file: string, value: string])[] = [];
   try {
     await writeAll(
@@ -38,6 +34,16 @@ export async function applyLimits(
     for (const [file, value] of undo.reverse()) await writeLimit(file, value).catch(() => undefined);
     throw error;
   }
+}
+
+/** Names of the controllers that these limits need. Kinds as `applyLimits`. */
+export function controllersOf(
+  hierarchies: readonly Hierarchy[],
+  resources: Resources,
+  current: CurrentLimits = {},
+): ReadonlySet<string> {
+  const settings = settingsFor(resources, (name) => homeOf(hierarchies, name)?.version, current);
+  return new Set(settings.map(({ controller }) => controller));
 }
 
 interface Write {
@@ -97,11 +103,9 @@ export function homeOf(
   );
 }
 
-function currentLimits(
-  memory: Hierarchy | undefined,
-  cpu: Hierarchy | undefined,
-  path: string,
-): CurrentLimits {
+/** What the group has now, as far as new limits depend on it. */
+export function currentOf(hierarchies: readonly Hierarchy[], path: string): CurrentLimits {
+  const [memory, cpu] = [homeOf(hierarchies, 'memory'), homeOf(hierarchies, 'cpu')];
   const read = (home: Hierarchy | undefined, version: 1 | 2, file: string) =>
     home?.version === version ? readValue(join(home.root, path, file)) : undefined;
   const memoryAndSwap = limited(read(memory, 1, 'memory.memsw.limit_in_bytes'));

@@ -4,11 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
-import { applyLimits } from './apply-limits.ts';
+import { applyLimits, controllersOf, currentOf } from './apply-limits.ts';
 import type { Cgroup } from './cgroup.ts';
 import { ifGone, readField, writeValue } from './files.ts';
 import { Freezer } from './freezer.ts';
 import type { Hierarchy } from './hierarchies.ts';
+import { enableControllers } from './make-group.ts';
 import { describeProcesses, killProcess } from './processes.ts';
 import type { MemoryEvents } from './stats/memory-stats.ts';
 import { type CgroupStats, readStats } from './stats/stats.ts';
@@ -56,6 +57,9 @@ export class HostCgroup implements Cgroup {
   }
 
   async update(resources: Resources): Promise<void> {
+    // A group has only the controllers that its first limits needed.
+    const wanted = controllersOf(this.#hierarchies, resources, currentOf(this.#hierarchies, this.path));
+    for (const hierarchy of this.#hierarchies) enableControllers(hierarchy, this.path, wanted);
     await applyLimits(this.#hierarchies, this.path, resources);
   }
 

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
-import { readValue, writeValue } from './files.ts';
+import { ifGone, readValue, writeValue } from './files.ts';
 import { checkMounted, type Hierarchy } from './hierarchies.ts';
 
 /** Enabled for every group where the host has them, so that usage can be read; others only when a limit needs them. */
@@ -19,6 +19,14 @@ export function makeGroup(hierarchy: Hierarchy, path: string, wanted: ReadonlySe
       if (codeOf(error) !== 'ENOENT' || attempt === 20) throw error;
     }
   }
+}
+
+/** Afterwards a v2 group that is there has these controllers as well; one that is gone stays so. */
+export function enableControllers(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): void {
+  if (hierarchy.version !== 2) return;
+  ifGone(() => {
+    for (const group of ancestry(path)) enable(join(hierarchy.root, dirname(group)), hierarchy, wanted);
+  });
 }
 
 function makeFolders(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<string>): void {

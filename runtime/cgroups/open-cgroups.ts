@@ -2,14 +2,13 @@ import { join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
-import { applyLimits, homeOf } from './apply-limits.ts';
+import { applyLimits, controllersOf } from './apply-limits.ts';
 import type { Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
 import { readFeatures } from './features.ts';
 import { type CgroupWaits, defaultWaits, HostCgroup } from './group.ts';
 import { findHierarchies, type Hierarchy } from './hierarchies.ts';
 import { makeGroup } from './make-group.ts';
 import { describeProcesses } from './processes.ts';
-import { settingsFor } from './settings.ts';
 import { childGroups } from './tree.ts';
 
 export interface CgroupOptions {
@@ -44,14 +43,13 @@ class HostCgroups implements CgroupManager {
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
     const group = this.open(path);
-    const settings = settingsFor(resources, (name) => homeOf(this.#hierarchies, name)?.version);
+    const wanted = controllersOf(this.#hierarchies, resources);
     if (await group.exists()) {
       await refuseInUse(group);
       await group.remove(); // what a crash left has limits of its own
     }
     await using undo = new Cleanup();
     undo.push(() => group.remove());
-    const wanted = new Set(settings.map(({ controller }) => controller));
     for (const hierarchy of this.#hierarchies) makeGroup(hierarchy, path, wanted);
     await applyLimits(this.#hierarchies, path, resources);
     undo.commit();
