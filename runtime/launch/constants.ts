@@ -1,6 +1,6 @@
 import type { Named } from './program.ts';
 
-/** Numbers of the kernel's interface that both architectures share (linux/*.h). */
+/** Numbers of the kernel's interface that both architectures share (linux/*.h); O_DIRECTORY, O_NOFOLLOW and O_DIRECT are not among them. */
 export const AT_FDCWD: Named = { kind: 'named', value: -100n, text: 'AT_FDCWD' };
 export const CLONE = {
   NEWTIME: 0x80,

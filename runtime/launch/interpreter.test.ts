@@ -3,47 +3,64 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { interpreterFor, x64Listing } from './interpreter.ts';
+import { arm64Listing, interpreterFor, x64Listing } from './interpreter.ts';
 
-const binutils = spawnSync('as', ['--version']).status === 0 && process.arch === 'x64';
+const machines = [
+  {
+    arch: 'x64',
+    listing: x64Listing,
+    head: ['.intel_syntax noprefix'],
+    tools: process.arch === 'x64' ? '' : 'x86_64-linux-gnu-',
+  },
+  {
+    arch: 'arm64',
+    listing: arm64Listing,
+    head: [],
+    tools: process.arch === 'arm64' ? '' : 'aarch64-linux-gnu-',
+  },
+].map((machine) => ({ ...machine, found: spawnSync(`${machine.tools}as`, ['--version']).status === 0 }));
+
+/** As the assembler makes them of the listing, with the first entry at this address. */
+function assemble({ listing, head, tools }: (typeof machines)[number], first: number): string {
+  const dir = mkdtempSync(join(tmpdir(), 'hull-as-'));
+  try {
+    const lines = listing.map(([line]) => line.replace(': ', ':\n'));
+    writeFileSync(join(dir, 'i.s'), `${[...head, `.set first, ${first}`, ...lines].join('\n')}\n`);
+    for (const [program, ...args] of [
+      ['as', '-o', 'i.o', 'i.s'],
+      ['objcopy', '-O', 'binary', '-j', '.text', 'i.o', 'i.bin'],
+    ]) {
+      const { status, stderr } = spawnSync(`${tools}${program}`, args, { cwd: dir, encoding: 'utf8' });
+      expect(status, stderr).toBe(0);
+    }
+    return readFileSync(join(dir, 'i.bin')).toString('hex');
+  } finally {
+    rmSync(dir, { recursive: true });
+  }
+}
 
 describe('interpreter', () => {
-  it('is of one length for every address, and small', () => {
-    const code = interpreterFor('x64').code(0x812345);
+  it.each(machines)('$arch: is of one length for every address, and small', ({ arch, listing }) => {
+    const code = interpreterFor(arch).code(0x812345);
     expect(code.length).toBeLessThanOrEqual(112);
-    expect(code.length).toBe(x64Listing.reduce((sum, [, bytes]) => sum + bytes.split(' ').length, 0));
-    expect(Buffer.from(code).readUInt32LE(1)).toBe(0x812345);
+    expect(code.length).toBe(listing.reduce((sum, [, bytes]) => sum + bytes.split(' ').length, 0));
+    expect(interpreterFor(arch).code(0).length).toBe(code.length);
   });
 
   it('names the architectures it has, where one is missing', () => {
     expect(() => interpreterFor('s390x')).toThrow(
-      'Cannot launch on s390x: found no interpreter for it, wanted one of x64',
+      'Cannot launch on s390x: found no interpreter for it, wanted one of x64, arm64',
     );
   });
 
-  it.skipIf(!binutils)(
-    `x64: the bytes are the listing's${binutils ? '' : ' (no GNU as for x64 here)'}`,
-    () => {
-      const dir = mkdtempSync(join(tmpdir(), 'hull-as-'));
-      try {
-        const source = [
-          '.intel_syntax noprefix',
-          '.set first, 0',
-          ...x64Listing.map(([line]) => line.replace(': ', ':\n')),
-        ];
-        writeFileSync(join(dir, 'i.s'), `${source.join('\n')}\n`);
-        for (const [program, ...args] of [
-          ['as', '--64', '-o', 'i.o', 'i.s'],
-          ['objcopy', '-O', 'binary', '-j', '.text', 'i.o', 'i.bin'],
-        ]) {
-          const { status, stderr } = spawnSync(program ?? '', args, { cwd: dir, encoding: 'utf8' });
-          expect(status, stderr).toBe(0);
-        }
-        const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
-        expect(hex(interpreterFor('x64').code(0))).toBe(hex(readFileSync(join(dir, 'i.bin'))));
-      } finally {
-        rmSync(dir, { recursive: true });
-      }
-    },
-  );
+  for (const machine of machines)
+    it.skipIf(!machine.found)(
+      `${machine.arch}: the bytes are the listing's${machine.found ? '' : ` (no ${machine.tools}as here)`}`,
+      () => {
+        for (const first of [0, 0x812340])
+          expect(Buffer.from(interpreterFor(machine.arch).code(first)).toString('hex')).toBe(
+            assemble(machine, first),
+          );
+      },
+    );
 });

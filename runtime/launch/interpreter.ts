@@ -53,18 +53,57 @@ export const x64Listing: readonly (readonly [assembly: string, bytes: string])[]
   ['jmp store', 'eb db'],
 ];
 
+/** The same for arm64: instructions of four bytes; the first entry's address in two of them. */
+export const arm64Listing: readonly (readonly [assembly: string, bytes: string])[] = [
+  ['movz x19, #(first & 0xffff)', '13 00 80 d2'],
+  ['movk x19, #(first >> 16), lsl #16', '13 00 a0 f2'],
+  ['step: ldp x8, x0, [x19]', '68 02 40 a9'],
+  ['ldp x1, x2, [x19, #16]', '61 0a 41 a9'],
+  ['ldp x3, x4, [x19, #32]', '63 12 42 a9'],
+  ['ldr x5, [x19, #48]', '65 1a 40 f9'],
+  ['tbnz x8, #63, local', '68 01 f8 b7'],
+  ['svc #0', '01 00 00 d4'],
+  ['store: ldr w9, [x19, #56]', '69 3a 40 b9'],
+  ['str x0, [x9]', '20 01 00 f9'],
+  ['ldr w9, [x19, #60]', '69 3e 40 b9'],
+  ['tbnz x0, #63, go', '80 00 f8 b7'],
+  ['ldr w9, [x19, #64]', '69 42 40 b9'],
+  ['cbz x0, go', '40 00 00 b4'],
+  ['ldr w9, [x19, #68]', '69 46 40 b9'],
+  ['go: mov x19, x9', 'f3 03 09 aa'],
+  ['b step', 'f2 ff ff 17'],
+  ['local: ldr x0, [x0]', '00 00 40 f9'],
+  ['and x0, x0, x2', '00 00 02 8a'],
+  ['sub x0, x0, x1', '00 00 01 cb'],
+  ['b store', 'f4 ff ff 17'],
+];
+
 export const entrySize = 72;
 
 const interpreters: Readonly<Record<string, Interpreter>> = {
   x64: {
     machine: 62,
     code(first) {
-      const code = Buffer.from(x64Listing.map(([, bytes]) => bytes.replaceAll(' ', '')).join(''), 'hex');
+      const code = bytesOf(x64Listing);
       code.writeUInt32LE(first, 1);
       return code;
     },
   },
+  arm64: {
+    machine: 183,
+    code(first) {
+      const code = bytesOf(arm64Listing);
+      // movz and movk have their 16 bits from bit 5 on.
+      code.writeUInt32LE((code.readUInt32LE(0) | ((first & 0xffff) << 5)) >>> 0, 0);
+      code.writeUInt32LE((code.readUInt32LE(4) | ((first >>> 16) << 5)) >>> 0, 4);
+      return code;
+    },
+  },
 };
+
+function bytesOf(listing: typeof x64Listing): Buffer {
+  return Buffer.from(listing.map(([, bytes]) => bytes.replaceAll(' ', '')).join(''), 'hex');
+}
 
 export function interpreterFor(arch: string): Interpreter {
   const found = interpreters[arch];

@@ -94,7 +94,12 @@ describe('launch program', () => {
   });
 
   it('has the call numbers of the architecture', () => {
-    expect(() => encodeProgram(small(), 'arm64')).toThrow('Cannot launch on arm64: found no interpreter');
+    const file = encodeProgram(small(), 'arm64');
+    const data = 64 + 56;
+    const first = Number(file.readBigUInt64LE(data + 8));
+    expect(file.readUInt16LE(18)).toBe(183);
+    expect(file.readBigInt64LE(first)).toBe(56n);
+    expect(() => encodeProgram(small(), 's390x')).toThrow('Cannot launch on s390x: found no interpreter');
   });
 
   it('is the same for the same request', () => {

@@ -11,8 +11,8 @@ const busybox = ['/usr/bin/busybox', '/bin/busybox'].find((path) => existsSync(p
 
 /** Why launches cannot be tried here, or undefined where they can. */
 export const whyNoLaunches =
-  process.platform !== 'linux' || process.arch !== 'x64'
-    ? 'not on Linux x64'
+  process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)
+    ? 'not on Linux for x64 or arm64'
     : process.getuid?.() !== 0
       ? 'not root'
       : busybox === undefined
