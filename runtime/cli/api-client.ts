@@ -10,6 +10,13 @@ export async function getJson(socketPath: string, path: string): Promise<unknown
   return JSON.parse(await text(response));
 }
 
+/** The same for an answer that is no JSON. */
+export async function getStream(socketPath: string, path: string): Promise<IncomingMessage> {
+  const response = await send(socketPath, 'GET', path);
+  await expectSuccess(response);
+  return response;
+}
+
 /** One POST without a body; hears each line of JSON of the answer. An error among them is thrown. */
 export async function postLines(
   socketPath: string,

@@ -92,6 +92,30 @@ Everything that is not here, the docker client does:
     });
 
   program
+    .command('images')
+    .description('show the images as a tree: each below the one it was made upon')
+    .addOption(hostOption())
+    .action(async ({ host }) => {
+      const { imagesCommand } = await import('./commands/images.ts');
+      await imagesCommand(host);
+    });
+
+  program
+    .command('save <images...>')
+    .description('write images as a tar archive that docker load and OCI tools read')
+    .option('-o, --output <file>', 'instead of standard output')
+    .addOption(
+      new Option('--format <form>', 'oci: as Docker since 25; legacy: a folder for each layer')
+        .choices(['oci', 'legacy'])
+        .default('oci'),
+    )
+    .addOption(hostOption())
+    .action(async (images, flags) => {
+      const { saveCommand } = await import('./commands/images.ts');
+      await saveCommand(images, flags);
+    });
+
+  program
     .command('explain <container>')
     .description('print the start of a container, system call by system call, without starting it')
     .addOption(hostOption())
