@@ -7,6 +7,7 @@ import {
   detachedExecRecord,
 } from './compile-detached-exec.ts';
 import { stepOf } from './explain.ts';
+import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
 import { LaunchError } from './launch-error.ts';
 import { openTarget } from './open-target.ts';
 import { parseRecords } from './records.ts';
@@ -22,7 +23,7 @@ export function execDetached(request: DetachedExecRequest): { readonly pid: numb
   const target = openTarget(request.target, 'run a command in');
   let started: { readonly pid: number; readonly recordPipe: number };
   try {
-    const inherited = Array.from({ length: record }, (_, fd) => [fd, fd] as const);
+    const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
     const descriptors = new Map([...inherited, [record + 1, target]]);
     started = spawnProgram(program, { name: 'hull-oci', record, descriptors });
   } finally {

@@ -8,6 +8,7 @@ import {
   needsSync,
 } from './compile-detached.ts';
 import { callsOf, stepOf } from './explain.ts';
+import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
 import { LaunchError } from './launch-error.ts';
 import type { Program } from './program.ts';
 import { parseRecords, type StartRecord } from './records.ts';
@@ -31,7 +32,7 @@ export function createDetached(request: DetachedRequest, atSync: (pid: number) =
   const program = compileDetached(request);
   const record = detachedRecordDescriptor(request);
   const go = createPipe();
-  const inherited = Array.from({ length: record }, (_, fd) => [fd, fd] as const);
+  const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
   let open = true;
   const closeGo = () => {
     if (open) closeSync(go.write);

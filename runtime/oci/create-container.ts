@@ -3,11 +3,12 @@ import { userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
-import type { Spec } from '../base/oci.ts';
+import type { Hook, Spec } from '../base/oci.ts';
 import type { DetachedRequest } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
+import { withHome } from './home.ts';
 import { runHooks } from './hooks.ts';
 import { readBundle } from './read-bundle.ts';
 import { type ContainerState, removeState, reserveId, writeState } from './state-store.ts';
@@ -52,7 +53,7 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (group) undo.push(() => group.remove());
   const request: DetachedRequest = {
     id,
-    spec: withLimits(spec),
+    spec: withHooksEnvironment(withLimits({ ...spec, process: await withHome(spec.process, rootfs) })),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
     cgroup: group?.entry ?? { v1Procs: [] },
     startFifo: files.startFifo,
@@ -122,6 +123,22 @@ function withLimits(spec: Spec): Spec {
   return {
     ...spec,
     process: { ...spec.process, rlimits: [...rlimits, { type: 'RLIMIT_NOFILE', soft, hard }] },
+  };
+}
+
+/** A hook without a word about its environment has ours. */
+function withHooksEnvironment(spec: Spec): Spec {
+  const { createContainer, startContainer } = spec.hooks ?? {};
+  if (!createContainer && !startContainer) return spec;
+  const own = Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
+  const complete = (hooks: readonly Hook[] = []) => hooks.map((hook) => ({ ...hook, env: hook.env ?? own }));
+  return {
+    ...spec,
+    hooks: {
+      ...spec.hooks,
+      createContainer: complete(createContainer),
+      startContainer: complete(startContainer),
+    },
   };
 }
 

@@ -7,6 +7,9 @@ import { warn } from './messages.ts';
 import { type ContainerState, removeState, stateFiles } from './state-store.ts';
 import { isAlive, stateView, statusOf } from './status.ts';
 
+/** How long a killed process may take to end. */
+const patienceMs = 5_000;
+
 /** Afterwards there is nothing of the container. One that runs is refused, unless it is forced; one that never started is ended. */
 export async function deleteContainer(
   context: Context,
@@ -20,9 +23,15 @@ export async function deleteContainer(
     });
   const group = await groupOf(state);
   if (isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
-  if (group && (await group.exists())) await group.kill(AbortSignal.timeout(10_000));
-  await untilGone(state);
-  await group?.remove();
+  try {
+    if (group && (await group.exists())) await group.kill(AbortSignal.timeout(patienceMs));
+    await untilGone(state);
+    await group?.remove();
+  } catch (error) {
+    // Killed, and held by something that is not ours (frozen in another group): it goes when that lets go of it.
+    if (!force) throw error;
+    warn(context, error);
+  }
   removeState(stateFiles(context.root, state.id));
   for (const hook of state.config.hooks?.poststop ?? []) {
     try {
@@ -34,7 +43,13 @@ export async function deleteContainer(
 }
 
 async function untilGone(state: ContainerState): Promise<void> {
+  const deadline = performance.now() + patienceMs;
   for (let pause = 1; isAlive(state); pause = Math.min(pause * 2, 50)) {
+    if (performance.now() > deadline)
+      throw new HullError(
+        `Cannot delete container ${state.id}: its first process ${state.init_process_pid} was killed and is still there: Device or resource busy`,
+        { kind: 'busy' },
+      );
     await new Promise((done) => setTimeout(done, pause));
   }
   // Ours, where `run` has made it.

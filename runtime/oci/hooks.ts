@@ -20,7 +20,7 @@ function runHook(kind: HookName, index: number, hook: Hook, state: object, cwd: 
   const result = spawnSync(hook.path, args, {
     argv0: argv0 ?? hook.path,
     cwd,
-    env: environment(hook.env ?? []),
+    ...(hook.env ? { env: environment(hook.env) } : {}),
     input: JSON.stringify(state),
     encoding: 'utf8',
     ...(hook.timeout === undefined ? {} : { timeout: hook.timeout * 1000, killSignal: 'SIGKILL' as const }),

@@ -74,7 +74,7 @@ function completeProcess(process: Process): Process {
 }
 
 /** Names that this kernel's interface has not are passed over (config.md, "Linux Process"). */
-function knownCapabilities(sets: Capabilities): Capabilities {
+export function knownCapabilities(sets: Capabilities): Capabilities {
   const known: readonly string[] = capabilityNames;
   return Object.fromEntries(
     Object.entries(sets).map(([set, names]) => [
@@ -110,6 +110,15 @@ function checkTogether(spec: Spec, name: string): void {
   const limits = (spec.process.rlimits ?? []).map(({ type }) => type);
   const limit = limits.find((type, index) => limits.indexOf(type) !== index);
   if (limit) throw invalid(name, 'process.rlimits', `found ${JSON.stringify(limit)} twice`);
+  for (const what of ['hostname', 'domainname'] as const) {
+    const sysctl = spec.linux.sysctl?.[`kernel.${what}`];
+    if (sysctl !== undefined && spec[what] !== undefined && spec[what] !== sysctl)
+      throw invalid(
+        name,
+        `linux.sysctl.kernel.${what}`,
+        `found ${JSON.stringify(sysctl)}, and ${JSON.stringify(spec[what])} as ${what}`,
+      );
+  }
   for (const [field, value] of [
     ['hostname', spec.hostname],
     ['domainname', spec.domainname],

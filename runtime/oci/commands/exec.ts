@@ -5,8 +5,9 @@ import { execDetached } from '../../launch/launch-detached-exec.ts';
 import type { Context } from '../context.ts';
 import { writePidFile } from '../create-container.ts';
 import { groupOf } from '../groups.ts';
+import { withHome } from '../home.ts';
 import { parseOptions } from '../options.ts';
-import { checkProcess, parseJson } from '../read-bundle.ts';
+import { checkProcess, knownCapabilities, parseJson } from '../read-bundle.ts';
 import { readState } from '../state-store.ts';
 import { statusOf } from '../status.ts';
 import { waitInForeground } from '../wait-in-foreground.ts';
@@ -48,7 +49,8 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('cannot exec in a paused container (use --ignore-paused to override)', {
       kind: 'conflict',
     });
-  const process = processOf(state.config, values, command);
+  const wanted = processOf(state.config, values, command);
+  const process = await withHome(wanted, `/proc/${state.init_process_pid}/root`);
   const consoleSocket = values['console-socket'];
   if (process.terminal && values.detach && consoleSocket === undefined)
     throw new HullError('cannot allocate tty if runc will detach without setting console socket', {
@@ -88,7 +90,9 @@ function processOf(spec: Spec, values: Values, command: readonly string[]): Proc
       additionalGids: [...(own.user.additionalGids ?? []), ...gids],
     },
     noNewPrivileges: values['no-new-privs'] || (own.noNewPrivileges ?? false),
-    ...(values.cap.length === 0 ? {} : { capabilities: withCapabilities(own, values.cap) }),
+    ...(values.cap.length === 0
+      ? {}
+      : { capabilities: knownCapabilities(withCapabilities(own, values.cap)) }),
   };
 }
 
