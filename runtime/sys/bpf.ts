@@ -1,6 +1,7 @@
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { SystemError } from '../base/errors.ts';
-import { bindLibc, check } from './libc.ts';
+import { bindLibc, check, type Outcome } from './libc.ts';
 
 const bpfCall = bindLibc<[number, number, Uint8Array, number]>(
   'long syscall(long, int, void *, unsigned int)',
@@ -102,13 +103,21 @@ export function detachDeviceProgram(group: number, program: number): void {
 function bpf(command: number, fill: (attributes: Buffer) => (() => void) | undefined): number {
   const number = numbers[process.arch];
   const op = `${names[command]} for cgroup devices`;
-  if (number === undefined) throw new SystemError({ errno: 38, syscall: 'bpf', op }); // ENOSYS
+  if (number === undefined) throw new SystemError({ errno: constants.errno.ENOSYS, syscall: 'bpf', op });
   const attributes = Buffer.alloc(attributeSize);
   const read = fill(attributes);
-  const value = check(bpfCall(number, command, attributes, attributeSize), { syscall: 'bpf', op });
+  let outcome = bpfCall(number, command, attributes, attributeSize);
+  // The verifier gives up for any signal, a garbage collector's among them; it is asked again, as libbpf does.
+  for (let attempt = 1; isInterrupted(outcome) && attempt < 50; attempt++) {
+    outcome = bpfCall(number, command, attributes, attributeSize);
+  }
+  const value = check(outcome, { syscall: 'bpf', op });
   read?.();
   return value;
 }
+
+const isInterrupted = ({ value, errno }: Outcome): boolean =>
+  value === -1 && errno === constants.errno.EAGAIN;
 
 const names: Readonly<Record<number, string>> = {
   [PROG_LOAD]: 'load a BPF program',
