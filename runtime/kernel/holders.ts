@@ -20,6 +20,8 @@ export type HeldThing =
   | { readonly kind: 'device'; readonly major: number; readonly minor: number }
   /** An overlay with this upper folder; `folders` are it and the lower ones, topmost first, on one file system. */
   | { readonly kind: 'overlay'; readonly folders: readonly [upper: string, ...lower: string[]] }
+  /** A file system by its type and what mountinfo tells of it: its source (zfs) or one of its own options (aufs). */
+  | { readonly kind: 'file-system'; readonly type: string; readonly text: string }
   /** A folder: binds of it or of something in it, files open below it. */
   | { readonly kind: 'folder'; readonly path: string };
 
@@ -91,6 +93,12 @@ function mountSearch(thing: HeldThing): MountSearch {
       };
     case 'overlay':
       return overlaySearch(thing.folders[0]);
+    case 'file-system':
+      return {
+        text: escapeMountPath(thing.text),
+        matches: ({ type, source, superOptions }) =>
+          type === thing.type && (source === thing.text || superOptions.includes(thing.text)),
+      };
     case 'folder':
       return folderSearch(thing.path);
     default:

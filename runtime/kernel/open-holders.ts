@@ -36,6 +36,13 @@ function recognition(thing: HeldThing): Recognition {
       return onDevice(thing);
     case 'overlay':
       return { file: inDetachedOverlay(thing.folders), mapWord: undefined };
+    case 'file-system': {
+      const [mount] = readMountNamespaces(thing.text).flatMap(({ mounts }) =>
+        mounts.filter(({ type }) => type === thing.type),
+      );
+      // Without a mount the kernel tells nobody which device number it has.
+      return mount ? onDevice(mount) : { file: () => false, mapWord: undefined };
+    }
     case 'folder':
       return { file: ({ target }) => isWithin(target, thing.path), mapWord: ` ${thing.path}/` };
     default:

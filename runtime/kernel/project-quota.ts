@@ -54,7 +54,7 @@ export async function limitFolder(folder: string, wanted: number, bytes: number)
   while (isUsed(file.system, project)) project = (project % lastProject) + 1;
   setLimit(file.system, project, bytes);
   const attributes = readAttributes(file.handle);
-  attributes.writeUInt32LE(attributes.readUInt32LE(0) | inheritProject, 0);
+  attributes.writeUInt32LE((attributes.readUInt32LE(0) | inheritProject) >>> 0, 0);
   attributes.writeUInt32LE(project, projectOffset);
   ioctl(file.handle.fd, FS_IOC_FSSETXATTR, attributes, { op: `make project ${project}`, path: folder });
 }

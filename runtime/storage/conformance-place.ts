@@ -28,7 +28,7 @@ export function needsRoot(): string | undefined {
 }
 
 /** Shrunk waits: a test that expects "busy" is not to take seconds. */
-const timings = { busyMs: 300, firstPauseMs: 10, longestPauseMs: 100 };
+const timings = { busyMs: 300, firstPauseMs: 10, longestPauseMs: 100, laterMs: 100 };
 
 export async function makePlace(
   driver: string,

@@ -13,14 +13,16 @@ export type LayerChain = readonly [layer: LayerRecord, ...ancestors: LayerRecord
 export interface LayerBackend {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
+  /** A removal succeeds where a stranger still uses the layer; it is finished when they have let go. Default false. */
+  readonly defersRemoval?: boolean;
   /** The driver's name for a layer that is about to be made, and what else its record needs. */
-  newKey(id: string): Pick<LayerRecord, 'key' | 'transaction'>;
+  newKey(id: string, parent: LayerRecord | undefined): Pick<LayerRecord, 'key' | 'transaction' | 'size'>;
   /** Makes the layer; an intent record is on the disk. */
   make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
   /** The record says `ready` now. */
   made(layer: LayerRecord): Promise<void>;
   /** What is missing for a layer of at most so many bytes, as a noun; undefined where it can be made. */
-  lacksForSize(size: number): Promise<string | undefined>;
+  lacksForSize(size: number, parent: LayerRecord | undefined): Promise<string | undefined>;
   /** What stands in the way of `destroy`, as the end of a sentence. */
   whyNotRemovable(layer: LayerRecord): Promise<string | undefined>;
   /** Afterwards nothing of the layer is left, also of a half-made one. */

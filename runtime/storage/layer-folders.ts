@@ -1,6 +1,7 @@
-import { readdir, rename } from 'node:fs/promises';
+import { chmod, chown, lstat, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifExists } from '../base/errors.ts';
+import { getXattr, listXattrs, setXattr } from '../sys/xattr.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** Afterwards neither folder is there. The first move makes it all or nothing: a half-deleted layer is never in its place. */
@@ -32,4 +33,18 @@ export async function sweepFolders(
     }
   }
   return did;
+}
+
+/** Owner, mode, attributes and times of one folder for another: a union's root is that of its topmost layer. */
+export async function copyFolderAttributes(from: string, to: string): Promise<void> {
+  const { uid, gid, mode, atime, mtime } = await lstat(from);
+  await chown(to, uid, gid);
+  await chmod(to, mode & 0o7777);
+  for (const name of listXattrs(from)) {
+    // The kernel's own notes about the parent's place in an overlay are no content.
+    if (name.startsWith('trusted.overlay.')) continue;
+    const value = getXattr(from, name);
+    if (value) setXattr(to, name, value);
+  }
+  await utimes(to, atime, mtime);
 }

@@ -23,17 +23,19 @@ describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})`
   it('takes the first that works, and says so', async () => {
     const { driver, why } = await openDriver(undefined, await place());
     expect(why).toMatch(
-      /^Chose storage driver \w+: the first of overlay, btrfs, devicemapper, vfs that works here\./,
+      /^Chose storage driver \w+: the first of overlay, btrfs, zfs, devicemapper, vfs that works here\./,
     );
     await driver.close();
   });
 
   it('follows an order, and says of each before why not', async () => {
-    const order = parseOrder('btrfs,vfs,overlay');
+    const order = parseOrder('aufs,btrfs,zfs,vfs,overlay');
     const { driver, why } = await openDriver(undefined, { ...(await place()), order });
     expect(driver.name).toBe('vfs');
-    expect(why).toContain('the first of btrfs, vfs, overlay that works here');
-    expect(why).toContain('Cannot use storage driver btrfs: missing is btrfs below');
+    expect(why).toContain('the first of aufs, btrfs, zfs, vfs, overlay that works here');
+    for (const name of ['aufs', 'btrfs', 'zfs']) {
+      expect(why).toContain(`Cannot use storage driver ${name}: missing is ${name} `);
+    }
     await driver.close();
   });
 
@@ -74,7 +76,7 @@ describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})`
   it('refuses an unknown name with the known ones', async () => {
     await expect(openDriver('ntfs', await place())).rejects.toMatchObject({
       kind: 'invalid',
-      message: expect.stringContaining('wanted one of overlay, btrfs'),
+      message: expect.stringContaining('wanted one of overlay, aufs, btrfs'),
     });
   });
 });

@@ -16,9 +16,9 @@ export interface OpenDriverOptions {
 }
 
 /** The best first, the one that works everywhere last. */
-export const defaultOrder: readonly string[] = ['overlay', 'btrfs', 'devicemapper', 'vfs'];
+export const defaultOrder: readonly string[] = ['overlay', 'btrfs', 'zfs', 'devicemapper', 'vfs'];
 /** Docker's of the years when aufs was the best there was. */
-export const classicOrder: readonly string[] = ['btrfs', 'devicemapper', 'overlay', 'vfs'];
+export const classicOrder: readonly string[] = ['aufs', 'btrfs', 'devicemapper', 'overlay', 'vfs'];
 
 /** `default`, `classic`, or driver names with commas between them. Kind `invalid` naming what is unknown or there twice. */
 export function parseOrder(text: string): readonly string[] {

@@ -1,9 +1,8 @@
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError, ifExists, joinErrors } from '../base/errors.ts';
-import { findHolders, findMountHolders, holdersText } from '../kernel/holders.ts';
-import { isLocked, LockFile, lockHolders, lockOwner } from '../kernel/lock-file.ts';
+import { isLocked, LockFile, lockOwner } from '../kernel/lock-file.ts';
+import { BusyCheck, type DriverTimings, unseen } from './busy-check.ts';
 import type {
   AcquiredLayer,
   AcquireOptions,
@@ -17,15 +16,7 @@ import { KeyedMutex } from './keyed-mutex.ts';
 import type { LayerBackend } from './layer-backend.ts';
 import { type LayerRecord, LayerRecords } from './layer-records.ts';
 import { readOnlyMount } from './read-only-mount.ts';
-
-/** Waits as values, so that a test can shrink them. */
-export interface DriverTimings {
-  /** How long a busy layer is tried again before its holders are named. */
-  readonly busyMs: number;
-  /** The first pause; each is twice the one before, up to `longestPauseMs`: a look at all of /proc is work. */
-  readonly firstPauseMs: number;
-  readonly longestPauseMs: number;
-}
+import { RemoveLater } from './remove-later.ts';
 
 /** Seams for tests. */
 export interface DriverInternals {
@@ -34,7 +25,12 @@ export interface DriverInternals {
   readonly decorate?: (backend: LayerBackend) => LayerBackend;
 }
 
-const defaultTimings: DriverTimings = { busyMs: 1000, firstPauseMs: 10, longestPauseMs: 250 };
+const defaultTimings: DriverTimings = {
+  busyMs: 1000,
+  firstPauseMs: 10,
+  longestPauseMs: 250,
+  laterMs: 30_000,
+};
 
 /** A storage driver over a backend: the part of the contract that is the same for all of them. */
 export class RecordedDriver implements StorageDriver {
@@ -44,7 +40,8 @@ export class RecordedDriver implements StorageDriver {
   readonly #records: LayerRecords;
   readonly #lock: LockFile;
   readonly #lockFolder: string;
-  readonly #timings: DriverTimings;
+  readonly #busy: BusyCheck;
+  readonly #later: RemoveLater;
   readonly #turns = new KeyedMutex();
 
   private constructor(
@@ -60,7 +57,8 @@ export class RecordedDriver implements StorageDriver {
     this.#records = records;
     this.#lock = lock;
     this.#lockFolder = lockFolder;
-    this.#timings = timings;
+    this.#busy = new BusyCheck(backend, records, lockFolder, timings);
+    this.#later = new RemoveLater(timings.laterMs, (id) => this.#tryAgain(id));
   }
 
   /** Takes the storage lock first: nothing is looked at or changed while another process has this storage. */
@@ -107,7 +105,7 @@ export class RecordedDriver implements StorageDriver {
         { kind: 'invalid' },
       );
     }
-    const missing = size === undefined ? undefined : await this.#backend.lacksForSize(size);
+    const missing = size === undefined ? undefined : await this.#backend.lacksForSize(size, parent);
     if (missing !== undefined) {
       throw new HullError(
         `Cannot create layer ${id} of at most ${size} bytes: driver ${this.name} lacks ${missing}`,
@@ -120,8 +118,8 @@ export class RecordedDriver implements StorageDriver {
       ...(parentId === undefined ? {} : { parent: parentId }),
       state: 'creating',
       depth,
+      ...this.#backend.newKey(id, parent),
       ...(size === undefined ? {} : { size }),
-      ...this.#backend.newKey(id),
     };
     await this.#records.put(layer);
     const ready: LayerRecord = { ...layer, state: 'ready' };
@@ -139,7 +137,14 @@ export class RecordedDriver implements StorageDriver {
     const layer = this.#records.get(id);
     if (!layer) return this.#forgetDamaged(id);
     this.#refuseWithChildren(id);
-    await this.#waitUntilFree(layer, 'remove');
+    try {
+      await this.#busy.waitUntilFree(layer, 'remove');
+    } catch (error) {
+      if (!(await this.#goesLater(layer, error))) throw error;
+      await this.#records.markRemoving(layer);
+      this.#later.add(id);
+      return;
+    }
     await this.#refuseUnlessRemovable(layer);
     // A child may have been made during the wait; from here to the record nothing else runs.
     this.#refuseWithChildren(id);
@@ -156,12 +161,12 @@ export class RecordedDriver implements StorageDriver {
   ): Promise<AcquiredLayer> {
     using _ = await this.#turns.take(id);
     const layer = this.#ready(id, `acquire layer ${id}`);
-    const lockPath = this.#lockPath(id);
+    const lockPath = this.#busy.lockPath(id);
     await using lockFile = await open(lockPath, 'a', 0o600);
     // Only where a container has been on it since the machine started can somebody have got hold of a file in it.
     const shown = (await lockFile.stat()).size > 0;
-    await this.#retryWhileBusy(layer, 'acquire', async () => {
-      const seen = await this.#seenBy(layer);
+    await this.#busy.retry(layer, 'acquire', async () => {
+      const seen = await this.#busy.seenBy(layer);
       if (seen !== undefined || !shown) return seen;
       return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
     });
@@ -173,7 +178,7 @@ export class RecordedDriver implements StorageDriver {
   async release(id: LayerId): Promise<void> {
     using _ = await this.#turns.take(id);
     const layer = this.#records.get(id);
-    if (layer) await this.#waitUntilFree(layer, 'release');
+    if (layer) await this.#busy.waitUntilFree(layer, 'release');
   }
 
   async status(): Promise<readonly (readonly [string, string])[]> {
@@ -194,7 +199,7 @@ export class RecordedDriver implements StorageDriver {
       const what = layer.state === 'creating' ? 'half-made' : 'half-removed';
       did.push(
         await told(`Removed the ${what} layer ${layer.id}.`, async () => {
-          await this.#waitUntilFree(layer, 'remove');
+          await this.#busy.waitUntilFree(layer, 'remove');
           await this.#refuseUnlessRemovable(layer);
           await this.#finishRemoval(layer);
         }),
@@ -209,6 +214,7 @@ export class RecordedDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {
+    this.#later.stop();
     try {
       await this.#backend.close();
     } finally {
@@ -231,6 +237,23 @@ export class RecordedDriver implements StorageDriver {
     });
   }
 
+  // Only what some stranger keeps: who has the lock is a container that runs.
+  async #goesLater(layer: LayerRecord, error: unknown): Promise<boolean> {
+    if (!this.#backend.defersRemoval || !(error instanceof HullError) || error.kind !== 'busy') return false;
+    return layer.state === 'ready' && !(await isLocked(this.#busy.lockPath(layer.id)));
+  }
+
+  /** Answers whether it is gone. */
+  async #tryAgain(id: LayerId): Promise<boolean> {
+    using _ = await this.#turns.take(id);
+    const layer = this.#records.get(id);
+    if (layer?.state !== 'removing') return true;
+    if ((await this.#busy.seenBy(layer)) !== undefined || !(await this.#backend.deactivate(layer)))
+      return false;
+    await this.#finishRemoval(layer);
+    return true;
+  }
+
   async #refuseUnlessRemovable(layer: LayerRecord): Promise<void> {
     const reason = await this.#backend.whyNotRemovable(layer);
     if (reason === undefined) return;
@@ -248,60 +271,11 @@ export class RecordedDriver implements StorageDriver {
     return this.#records.damaged.length > 0 ? [] : this.#backend.sweep(this.#records.all());
   }
 
-  #lockPath(id: LayerId): string {
-    return join(this.#lockFolder, `${id}.lock`);
-  }
-
-  // Nobody has the lock, and no mount namespace shows the layer: undefined, or who does.
-  async #seenBy(layer: LayerRecord): Promise<string | undefined> {
-    const lockPath = this.#lockPath(layer.id);
-    if (await isLocked(lockPath)) return `its lock is held by ${lockHolders(lockPath)}`;
-    const chain = this.#records.chain(layer);
-    const thing = this.#backend.heldThing(chain);
-    if (!thing) return undefined;
-    const holders = findMountHolders(thing);
-    if (holders.length > 0) return holdersText(holders);
-    return this.#backend.pinned(chain) ? unseen : undefined;
-  }
-
-  // The one release path: what is busy is tried again for a short time, then left to go by itself, and named.
-  async #waitUntilFree(layer: LayerRecord, action: 'release' | 'remove'): Promise<void> {
-    await this.#retryWhileBusy(layer, action, async () => {
-      const seen = await this.#seenBy(layer);
-      if (seen !== undefined) return seen;
-      return (await this.#backend.deactivate(layer)) ? undefined : unseen;
-    });
-  }
-
-  async #retryWhileBusy(
-    layer: LayerRecord,
-    action: 'acquire' | 'release' | 'remove',
-    busyBecause: () => Promise<string | undefined>,
-  ): Promise<void> {
-    const { busyMs, firstPauseMs, longestPauseMs } = this.#timings;
-    const deadline = Date.now() + busyMs;
-    for (let pause = firstPauseMs; ; pause = Math.min(2 * pause, longestPauseMs)) {
-      const reason = await busyBecause();
-      if (reason === undefined) return;
-      if (Date.now() < deadline) {
-        await sleep(pause);
-        continue;
-      }
-      const thing = this.#backend.heldThing(this.#records.chain(layer));
-      const holders = reason === unseen && thing ? holdersText(findHolders(thing)) : reason;
-      const deferred = action !== 'acquire' && (await this.#backend.deferDeactivation(layer));
-      throw new HullError(`Cannot ${action} layer ${layer.id}: ${holders}`, {
-        kind: 'busy',
-        ...(deferred ? { hint: 'Its device goes away by itself as soon as the last of them lets go.' } : {}),
-      });
-    }
-  }
-
   async #letGo(layer: LayerRecord): Promise<readonly string[]> {
     if (!this.capabilities.hostWide || !this.#backend.heldThing(this.#records.chain(layer))) return [];
     return [
       await told(`Released layer ${layer.id}, which nobody uses.`, () =>
-        this.#waitUntilFree(layer, 'release'),
+        this.#busy.waitUntilFree(layer, 'release'),
       ),
     ];
   }
@@ -310,7 +284,7 @@ export class RecordedDriver implements StorageDriver {
     if (layer.state === 'ready') await this.#records.markRemoving(layer);
     await this.#backend.destroy(layer);
     await this.#records.delete(layer.id);
-    await rm(this.#lockPath(layer.id), { force: true });
+    await rm(this.#busy.lockPath(layer.id), { force: true });
   }
 
   async #undo(layer: LayerRecord, error: unknown): Promise<unknown> {
@@ -322,8 +296,6 @@ export class RecordedDriver implements StorageDriver {
     }
   }
 }
-
-const unseen = 'unseen';
 
 async function told(success: string, action: () => Promise<void>): Promise<string> {
   try {

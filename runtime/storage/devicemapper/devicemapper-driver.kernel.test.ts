@@ -3,6 +3,7 @@ import { probeText } from '../../kernel/probe.ts';
 import { describeStorageDriver } from '../conformance.ts';
 import { needsRoot } from '../conformance-place.ts';
 import { describePool } from './pool-conformance.ts';
+import { describePoolRoom } from './pool-room-conformance.ts';
 
 const probe = await probeDeviceMapper(['thin-pool', 'thin']);
 const unless = needsRoot() ?? (probeText(probe) || undefined);
@@ -15,3 +16,4 @@ const options = new Map([
 
 describeStorageDriver('devicemapper', { chain: 12, options, unless });
 describePool(options, unless);
+describePoolRoom(options, unless);

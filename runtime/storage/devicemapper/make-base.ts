@@ -26,8 +26,9 @@ export async function makeBaseFileSystem(device: string, fs: BaseFileSystem, siz
 
 /**
  * ext4: no thread that fills the inode tables behind our back, block after block from the pool.
+ * Both: blocks of deleted files go back to the pool.
  * xfs: a snapshot has its origin's UUID, which two mounts may not have.
  */
 export function mountOptions(fs: BaseFileSystem): readonly string[] {
-  return fs === 'xfs' ? ['nouuid'] : ['noinit_itable'];
+  return fs === 'xfs' ? ['nouuid', 'discard'] : ['noinit_itable', 'discard'];
 }

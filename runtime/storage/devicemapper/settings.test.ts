@@ -10,6 +10,9 @@ it('defaults are those of a pool of 100 GiB with layers of 10 GiB', () => {
     asked: {},
     minFree: 0.1,
     deferredRemoval: true,
+    deferredDeletion: false,
+    discardBlocks: true,
+    mountWords: [],
   });
 });
 
@@ -35,13 +38,39 @@ describe('a wrong option is an error with key, value and what is wanted', () => 
     ['dm.fs', 'btrfs', /"btrfs", wanted ext4 or xfs/],
     ['dm.min_free_space', '10', /"10", wanted a percentage/],
     ['dm.use_deferred_removal', 'yes', /"yes", wanted true or false/],
-    ['dm.thinpooldev', '/dev/x', /has no option "dm.thinpooldev"; it has dm.loopdatasize, /],
+    ['dm.thinpooldev', '/dev/x', /"\/dev\/x", wanted the name of a thin pool/],
+    ['dm.datadev', '/dev/sdb', /"dm.metadatadev": found "nothing", wanted a block device of its own/],
+    ['dm.nonsense', '1', /has no option "dm.nonsense"; it has dm.loopdatasize, /],
     ['overlay.size', '1', /has no option "overlay.size"/],
   ])('%s=%s', (key, value, text) => {
     expect(() => parse([key, value])).toThrow(
       expect.objectContaining({ kind: 'invalid', message: expect.stringMatching(text) }),
     );
   });
+});
+
+it('options that exclude each other are refused', () => {
+  const devices: [string, string][] = [
+    ['dm.datadev', '/dev/sdb'],
+    ['dm.metadatadev', '/dev/sdc'],
+  ];
+  expect(parse(...devices)).toMatchObject({
+    asked: { devices: { data: '/dev/sdb', metadata: '/dev/sdc' } },
+    discardBlocks: false,
+  });
+  expect(() => parse(...devices, ['dm.loopdatasize', '1G'])).toThrow(/wanted no dm.datadev beside it/);
+  expect(() => parse(...devices, ['dm.thinpooldev', 'pool'])).toThrow(/wanted no dm.thinpooldev beside it/);
+  expect(() => parse(['dm.thinpooldev', 'pool'], ['dm.blocksize', '64K'])).toThrow(/the pool has its own/);
+  expect(() => parse(['dm.use_deferred_removal', 'false'], ['dm.use_deferred_deletion', 'true'])).toThrow(
+    /wanted false where dm.use_deferred_removal is false/,
+  );
+});
+
+it('a base size may grow and not shrink', () => {
+  const settings = { version: 1, state: 'ready', ...parse().pool, grownTo: 20 * gib } as const;
+  checkAgainstPool({ baseSize: 30 * gib }, settings);
+  checkAgainstPool({ baseSize: 20 * gib }, settings);
+  expect(() => checkAgainstPool({ baseSize: 10 * gib }, settings)).toThrow(/its baseSize is 21474836480/);
 });
 
 it('a pool keeps what it was made with', () => {

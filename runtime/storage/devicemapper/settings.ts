@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { readJson, writeJsonAtomic } from '../../base/atomic-file.ts';
 import { HullError } from '../../base/errors.ts';
 import {
@@ -21,16 +22,28 @@ export interface PoolSettings {
   readonly blockSize: number;
   readonly baseSize: number;
   readonly fs: BaseFileSystem;
+  /** Block devices that the pool is on; absent where it is on loop files. */
+  readonly devices?: { readonly data: string; readonly metadata: string };
+  /** A pool of the host's that is used, by its device-mapper name. */
+  readonly thinPool?: string;
+  /** What the base device was grown to since, where it was. */
+  readonly grownTo?: number;
 }
 
 /** Everything the options say, defaults filled in. */
 export interface DevicemapperOptions {
-  readonly pool: Omit<PoolSettings, 'version' | 'state'>;
+  readonly pool: Omit<PoolSettings, 'version' | 'state' | 'grownTo'>;
   /** Of `pool`, what was said and not a default. */
   readonly asked: Partial<PoolSettings>;
   /** Part of the pool's blocks that must be free for a new layer. */
   readonly minFree: number;
   readonly deferredRemoval: boolean;
+  /** A removal succeeds while a stranger has the device; it is deleted when they have let go. */
+  readonly deferredDeletion: boolean;
+  /** The blocks of a deleted device are given back to what is below the pool. Default: on loop files. */
+  readonly discardBlocks: boolean;
+  /** Mount options of every layer besides those that must be. */
+  readonly mountWords: readonly string[];
 }
 
 const kib = 1024;
@@ -52,6 +65,12 @@ const keys = [
   'dm.fs',
   'dm.min_free_space',
   'dm.use_deferred_removal',
+  'dm.use_deferred_deletion',
+  'dm.thinpooldev',
+  'dm.datadev',
+  'dm.metadatadev',
+  'dm.blkdiscard',
+  'dm.mountopt',
 ] as const;
 
 /** Kind `invalid` naming key, value and what is wanted. The keys are those of Docker's devicemapper driver. */
@@ -67,12 +86,23 @@ export function parseDevicemapperOptions(options: ReadonlyMap<string, string>): 
     blockSize: given('dm.blocksize', parseBlockSize),
     baseSize: given('dm.basesize', parseBaseSize),
     fs: given('dm.fs', parseFileSystem),
+    devices: parseDevices(options),
+    thinPool: given('dm.thinpooldev', parsePoolName),
   });
+  refuseContradictions(options);
+  const deferredRemoval = given('dm.use_deferred_removal', parseBoolean) ?? true;
+  const deferredDeletion = given('dm.use_deferred_deletion', parseBoolean) ?? false;
+  if (deferredDeletion && !deferredRemoval) {
+    throw invalidOption('dm.use_deferred_deletion', 'true', 'false where dm.use_deferred_removal is false');
+  }
   return {
     pool: { ...defaults, ...asked },
     asked,
     minFree: given('dm.min_free_space', parsePercent) ?? 0.1,
-    deferredRemoval: given('dm.use_deferred_removal', parseBoolean) ?? true,
+    deferredRemoval,
+    deferredDeletion,
+    discardBlocks: given('dm.blkdiscard', parseBoolean) ?? !(asked.devices || asked.thinPool),
+    mountWords: (options.get('dm.mountopt') ?? '').split(',').filter(Boolean),
   };
 }
 
@@ -92,14 +122,55 @@ export async function writePoolSettings(home: string, settings: PoolSettings): P
   await writeJsonAtomic(settingsPath(home), settings);
 }
 
-/** A pool keeps what it was made with: another wish is an error, not ignored. */
+/** A pool keeps what it was made with: another wish is an error, not ignored. Only the base size may become more. */
 export function checkAgainstPool(asked: Partial<PoolSettings>, settings: PoolSettings): void {
   for (const [name, value] of Object.entries(asked)) {
-    const has: unknown = settings[name as keyof PoolSettings];
-    if (has === value) continue;
+    const has: unknown =
+      name === 'baseSize' ? currentBaseSize(settings) : settings[name as keyof PoolSettings];
+    if (isDeepStrictEqual(has, value)) continue;
+    if (name === 'baseSize' && Number(value) > Number(has)) continue;
     throw new HullError(
-      `Cannot open the thin pool: its ${name} is ${String(has)} since it was made, and the options say ${String(value)}`,
+      `Cannot open the thin pool: its ${name} is ${text(has)} since it was made, and the options say ${text(value)}`,
       { kind: 'invalid', hint: 'Drop the option, or start with another data root.' },
+    );
+  }
+}
+
+/** Bytes of the device that layers without a parent start from. */
+export function currentBaseSize({ baseSize, grownTo }: PoolSettings): number {
+  return grownTo ?? baseSize;
+}
+
+const text = (value: unknown): string => (typeof value === 'object' ? JSON.stringify(value) : String(value));
+
+function parseDevices(options: ReadonlyMap<string, string>): PoolSettings['devices'] {
+  const [data, metadata] = [options.get('dm.datadev'), options.get('dm.metadatadev')];
+  if (data === undefined && metadata === undefined) return undefined;
+  if (data && metadata && data !== metadata) return { data, metadata };
+  const key = data ? 'dm.metadatadev' : 'dm.datadev';
+  throw invalidOption(key, options.get(key) ?? 'nothing', 'a block device of its own beside the other one');
+}
+
+// Docker takes the name with or without the folder.
+function parsePoolName(key: string, value: string): string {
+  const name = value.replace(/^\/dev\/mapper\//, '');
+  if (/^[^/]{1,127}$/.test(name)) return name;
+  throw invalidOption(key, value, 'the name of a thin pool, or /dev/mapper/<name>');
+}
+
+function refuseContradictions(options: ReadonlyMap<string, string>): void {
+  const given = keys.filter((key) => options.has(key));
+  const loop = given.find((key) => key.startsWith('dm.loop'));
+  const devices = given.find((key) => key === 'dm.datadev');
+  const pool = given.find((key) => key === 'dm.thinpooldev');
+  const both = [loop, devices, pool].filter((key) => key !== undefined);
+  if (both.length > 1)
+    throw invalidOption(both[0] ?? '', options.get(both[0] ?? '') ?? '', `no ${both[1]} beside it`);
+  if (pool && options.has('dm.blocksize')) {
+    throw invalidOption(
+      'dm.blocksize',
+      options.get('dm.blocksize') ?? '',
+      `no ${pool} beside it: the pool has its own`,
     );
   }
 }

@@ -1,16 +1,15 @@
 import { createHash, randomInt } from 'node:crypto';
-import { chmod, chown, lstat, mkdir, utimes } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { findOpenHolders } from '../../kernel/open-holders.ts';
 import { forgetLimit, lastProject, limitFolder, probeProjectQuota } from '../../kernel/project-quota.ts';
-import { getXattr, listXattrs, setXattr } from '../../sys/xattr.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
-import { removeGoner, sweepFolders } from '../layer-folders.ts';
+import { copyFolderAttributes, removeGoner, sweepFolders } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { mountBelow } from '../remove-tree.ts';
@@ -183,17 +182,4 @@ function firstProject(folder: string): number {
 // The kernel cuts options at commas that have no backslash before them.
 function escapeOption(path: string): string {
   return path.replace(/[\\,]/g, '\\$&');
-}
-
-async function copyFolderAttributes(from: string, to: string): Promise<void> {
-  const { uid, gid, mode, atime, mtime } = await lstat(from);
-  await chown(to, uid, gid);
-  await chmod(to, mode & 0o7777);
-  for (const name of listXattrs(from)) {
-    // The kernel's own notes about the parent's place in an overlay are no content.
-    if (name.startsWith('trusted.overlay.')) continue;
-    const value = getXattr(from, name);
-    if (value) setXattr(to, name, value);
-  }
-  await utimes(to, atime, mtime);
 }

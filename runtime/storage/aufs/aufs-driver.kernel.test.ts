@@ -1,0 +1,10 @@
+import { tmpdir } from 'node:os';
+import { probeText } from '../../kernel/probe.ts';
+import { describeStorageDriver } from '../conformance.ts';
+import { needsRoot } from '../conformance-place.ts';
+import { probeAufs } from './aufs-driver.ts';
+
+const unless = needsRoot() ?? (probeText(await probeAufs(tmpdir())) || undefined);
+describeStorageDriver('aufs', {
+  unless,
+});

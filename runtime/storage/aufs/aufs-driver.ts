@@ -1,0 +1,214 @@
+import { randomInt } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { chmod, mkdir, mkdtemp, readFile, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { run } from '../../base/command.ts';
+import { HullError, ifExists } from '../../base/errors.ts';
+import type { HeldThing } from '../../kernel/holders.ts';
+import type { MountSpec } from '../../kernel/mount-spec.ts';
+import { coveringMount, readMountInfo } from '../../kernel/mountinfo.ts';
+import { type ProbeAnswer, probeText } from '../../kernel/probe.ts';
+import { attempt, readText } from '../../kernel/process-files.ts';
+import { holdMounts } from '../../launch/hold-mounts.ts';
+import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
+import { rejectUnknownOptions } from '../driver-options.ts';
+import type { LayerBackend, LayerChain } from '../layer-backend.ts';
+import { copyFolderAttributes, removeGoner, sweepFolders } from '../layer-folders.ts';
+import type { LayerRecord } from '../layer-records.ts';
+import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
+import { mountBelow, removeTree } from '../remove-tree.ts';
+import { aufsMaxBranches, aufsMounts, chooseXino, refusedBelowAufs } from './aufs-mounts.ts';
+
+/**
+ * Layers as folders, joined by aufs, the union file system that some distributions' kernels have had beside Linux's own.
+ *
+ *     <home>/l/<key>      what the layer changed, with aufs's whiteouts (`.wh.<name>`) and housekeeping (`.wh..wh.*`)
+ *     <home>/removing/    layers on their way out
+ */
+export async function openAufs(options: DriverOptions, internals?: DriverInternals): Promise<StorageDriver> {
+  rejectUnknownOptions('aufs', options.options, []);
+  return RecordedDriver.open(
+    options,
+    async (records) => {
+      const probe = await probeAufs(options.home);
+      if (probe.answer !== 'supported') {
+        throw new HullError(`Cannot use storage driver aufs: ${probeText(probe)}`, { kind: 'unsupported' });
+      }
+      const backend = new AufsBackend(options, records);
+      await backend.prepare();
+      return backend;
+    },
+    internals,
+  );
+}
+
+export async function probeAufs(home: string): Promise<ProbeAnswer> {
+  const known = async () => /^nodev\taufs$/m.test(await readFile('/proc/filesystems', 'utf8'));
+  if (!(await known())) await run('modprobe', ['aufs']).catch(() => undefined);
+  if (!(await known())) {
+    return {
+      answer: 'unsupported',
+      missing: 'aufs in this kernel (it is not part of Linux; some distributions added it)',
+    };
+  }
+  const refused = refusedBelowAufs(coveringMount(readMountInfo('self'), home)?.type ?? 'unknown');
+  return refused === undefined ? { answer: 'supported' } : { answer: 'unsupported', missing: refused };
+}
+
+const keyLetters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+// The kernel's page may be larger (arm64); a page is at least this.
+const pageSize = 4096;
+
+class AufsBackend implements LayerBackend {
+  readonly name = 'aufs';
+  readonly capabilities: DriverCapabilities = Object.freeze({
+    copies: false,
+    maxDepth: aufsMaxBranches,
+    hostWide: false,
+  });
+  readonly #home: string;
+  readonly #runDir: string;
+  readonly #layers: string;
+  readonly #removing: string;
+  readonly #keys: Set<string>;
+  #dirperm1 = false;
+  #xino: string | undefined;
+
+  constructor({ home, runDir }: DriverOptions, records: readonly LayerRecord[]) {
+    this.#home = home;
+    this.#runDir = runDir;
+    this.#layers = join(home, 'l');
+    this.#removing = join(home, 'removing');
+    this.#keys = new Set(records.map(({ key }) => key));
+  }
+
+  async prepare(): Promise<void> {
+    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
+    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
+    this.#xino = chooseXino(await Promise.all([this.#runDir, '/dev/shm'].map(describePlace)));
+    this.#dirperm1 = await this.#canMount(true);
+    if (this.#dirperm1 || (await this.#canMount(false))) return;
+    throw new HullError(
+      `Cannot use storage driver aufs: it cannot be mounted below ${JSON.stringify(this.#home)}`,
+      {
+        kind: 'unsupported',
+      },
+    );
+  }
+
+  newKey(): { readonly key: string } {
+    let key: string;
+    do {
+      key = Array.from({ length: 8 }, () => keyLetters[randomInt(keyLetters.length)]).join('');
+    } while (this.#keys.has(key));
+    this.#keys.add(key);
+    return { key };
+  }
+
+  async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
+    const folder = this.#folder(layer);
+    await mkdir(folder, { mode: 0o755 });
+    await chmod(folder, 0o755);
+    if (parent) await copyFolderAttributes(this.#folder(parent), folder);
+  }
+
+  async made(): Promise<void> {}
+
+  async lacksForSize(): Promise<string> {
+    return 'limits: aufs has none';
+  }
+
+  async whyNotRemovable(layer: LayerRecord): Promise<string | undefined> {
+    return mountBelow(this.#folder(layer));
+  }
+
+  async destroy(layer: LayerRecord): Promise<void> {
+    await removeGoner(this.#folder(layer), join(this.#removing, layer.key));
+    this.#keys.delete(layer.key);
+  }
+
+  async activate([layer, ...ancestors]: LayerChain): Promise<readonly MountSpec[]> {
+    if (ancestors.length + 1 !== layer.depth) {
+      throw new HullError(
+        `Cannot acquire layer ${layer.id}: ${ancestors.length + 1} layers of its chain are known, wanted ${layer.depth}`,
+        { kind: 'unavailable', hint: 'The record of one below it is damaged or gone.' },
+      );
+    }
+    return aufsMounts({
+      folder: this.#layers,
+      branches: [layer.key, ...ancestors.map(({ key }) => key)],
+      xino: this.#xino,
+      dirperm1: this.#dirperm1,
+      pageSize,
+    });
+  }
+
+  async deactivate(): Promise<boolean> {
+    return true;
+  }
+
+  async deferDeactivation(): Promise<boolean> {
+    return false;
+  }
+
+  /** The union that has the layer as its branch for writing, by aufs's own table: mountinfo names no branches. */
+  heldThing([layer]: LayerChain): HeldThing | undefined {
+    const sysfs = '/sys/fs/aufs';
+    const unions = attempt(() => readdirSync(sysfs)) ?? [];
+    const found = unions.find(
+      (name) =>
+        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim() === `${this.#folder(layer)}=rw`,
+    );
+    return found === undefined
+      ? undefined
+      : { kind: 'file-system', type: 'aufs', text: found.replace('_', '=') };
+  }
+
+  pinned(chain: LayerChain): boolean {
+    return this.heldThing(chain) !== undefined;
+  }
+
+  hiddenUser(): boolean {
+    return false;
+  }
+
+  async status(): Promise<readonly (readonly [string, string])[]> {
+    return [
+      ['Layer Folder', this.#layers],
+      ['Backing Filesystem', coveringMount(readMountInfo('self'), this.#home)?.type ?? 'unknown'],
+      ['Dirperm1 Supported', String(this.#dirperm1)],
+      ['Inode Table', this.#xino ?? 'none'],
+    ];
+  }
+
+  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
+    return sweepFolders(this.#layers, this.#removing, new Set(records.map(({ key }) => key)));
+  }
+
+  async close(): Promise<void> {}
+
+  #folder({ key }: LayerRecord): string {
+    return join(this.#layers, key);
+  }
+
+  async #canMount(dirperm1: boolean): Promise<boolean> {
+    const folder = await mkdtemp(join(this.#home, 'probe-'));
+    try {
+      for (const name of ['top', 'low']) await mkdir(join(folder, name));
+      await using _ = await holdMounts(
+        aufsMounts({ folder, branches: ['top', 'low'], xino: this.#xino, dirperm1, pageSize }),
+      );
+      return true;
+    } catch {
+      return false;
+    } finally {
+      await removeTree(folder);
+    }
+  }
+}
+
+async function describePlace(folder: string) {
+  const space = await ifExists(statfs(folder));
+  const type = coveringMount(readMountInfo('self'), folder)?.type;
+  return { folder, type: space ? type : undefined, freeBytes: space ? space.bavail * space.bsize : 0 };
+}

@@ -1,0 +1,321 @@
+import { access } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { codeOf, HullError } from '../../base/errors.ts';
+import { discardDevice } from '../../kernel/block-device.ts';
+import { deviceMapper } from '../../kernel/device-mapper.ts';
+import { growFileSystem } from '../../kernel/grow-file-system.ts';
+import type { HeldThing } from '../../kernel/holders.ts';
+import type { MountSpec } from '../../kernel/mount-spec.ts';
+import { holdMounts } from '../../launch/hold-mounts.ts';
+import type { DriverCapabilities } from '../driver.ts';
+import { sizeText } from '../driver-options.ts';
+import type { LayerBackend, LayerChain } from '../layer-backend.ts';
+import type { LayerRecord } from '../layer-records.ts';
+import { DeviceNames } from './device-names.ts';
+import { mountOptions } from './make-base.ts';
+import { baseDevice, makePool } from './make-pool.ts';
+import { DeviceBacking, LoopBacking, type PoolBacking } from './pool-backing.ts';
+import { requireFreeSpace, requireWorkingPool } from './pool-health.ts';
+import {
+  currentBaseSize,
+  type DevicemapperOptions,
+  type PoolSettings,
+  writePoolSettings,
+} from './settings.ts';
+import { ThinPool } from './thin-pool.ts';
+
+/** Thin device numbers have 24 bits. */
+const lastDevice = 2 ** 24 - 1;
+
+/** openDevicemapper tells how it works. */
+export class DevicemapperBackend implements LayerBackend {
+  readonly name = 'devicemapper';
+  readonly capabilities: DriverCapabilities = Object.freeze({ copies: false, hostWide: true });
+  readonly defersRemoval: boolean;
+  readonly #home: string;
+  readonly #options: DevicemapperOptions;
+  readonly #names: DeviceNames;
+  readonly #backing: PoolBacking | undefined;
+  readonly #pool: ThinPool;
+  readonly #devices = new Set<number>([baseDevice]);
+  #settings: PoolSettings;
+  #transaction = 0;
+  #nextTransaction = 1;
+  #adopted = false;
+
+  constructor(home: string, settings: PoolSettings, options: DevicemapperOptions) {
+    const { thinPool, devices, dataSize, metadataSize, blockSize } = settings;
+    this.defersRemoval = options.deferredDeletion;
+    this.#home = home;
+    this.#settings = settings;
+    this.#options = options;
+    this.#names = new DeviceNames(home);
+    const onLoops = () => new LoopBacking(home, { data: dataSize, metadata: metadataSize });
+    this.#backing = thinPool === undefined ? (devices ? new DeviceBacking(devices) : onLoops()) : undefined;
+    this.#pool = new ThinPool(thinPool ?? this.#names.pool, blockSize, this.#backing);
+  }
+
+  /** Before the first use of what the host gave us. Kind `conflict` where somebody has used it. */
+  async refuseUnlessNew(): Promise<void> {
+    if (this.#backing) return this.#backing.refuseUnlessNew();
+    await this.#pool.activate();
+    const { transaction, dataUsed } = this.#pool.status();
+    if (transaction === 0 && dataUsed === 0) return;
+    throw new HullError(
+      `Cannot use the pool ${this.#pool.name}: found ${dataUsed} used blocks and transaction ${transaction}, wanted a new pool`,
+      { kind: 'conflict' },
+    );
+  }
+
+  async prepare(records: readonly LayerRecord[]): Promise<void> {
+    if (this.#settings.state === 'creating') {
+      await makePool({
+        records,
+        home: this.#home,
+        pool: this.#pool,
+        backing: this.#backing,
+        baseName: this.#names.base,
+        settings: this.#settings,
+      });
+      this.#settings = { ...this.#settings, state: 'ready' };
+      await writePoolSettings(this.#home, this.#settings);
+    } else this.#adopted = (await this.#pool.activate()) === 'adopted';
+    const status = this.#pool.status();
+    requireWorkingPool({ name: this.#pool.name, metadata: this.#metadata }, status);
+    for (const { key } of records) this.#devices.add(Number(key));
+    this.#transaction = status.transaction;
+    this.#catchUp(records);
+    await this.#growBase();
+  }
+
+  newKey(
+    _id: string,
+    parent: LayerRecord | undefined,
+  ): { readonly key: string; readonly transaction: number; readonly size: number } {
+    let device = Math.max(...this.#devices) + 1;
+    if (device > lastDevice) {
+      device = 1;
+      while (this.#devices.has(device)) device++;
+    }
+    this.#devices.add(device);
+    return { key: String(device), transaction: this.#nextTransaction++, size: this.#sizeBelow(parent) };
+  }
+
+  async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
+    const status = this.#pool.status();
+    requireWorkingPool({ name: this.#pool.name, metadata: this.#metadata }, status);
+    requireFreeSpace(layer.id, this.#options.minFree, status);
+    const device = Number(layer.key);
+    const origin = parent ? Number(parent.key) : baseDevice;
+    const snapshot = () =>
+      this.#pool.createSnapshot(device, origin, parent ? this.#names.layer(parent) : this.#names.base);
+    try {
+      snapshot();
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      // No record but this one has the number: what is there belongs to nobody.
+      this.#pool.deleteThin(device);
+      snapshot();
+    }
+    const size = this.#sizeOf(layer);
+    if (size > this.#sizeBelow(parent)) await this.#grow(this.#names.layer(layer), device, size);
+  }
+
+  async made({ transaction }: LayerRecord): Promise<void> {
+    if (transaction === undefined || transaction <= this.#transaction) return;
+    this.#pool.setTransaction(this.#transaction, transaction);
+    this.#transaction = transaction;
+  }
+
+  async lacksForSize(size: number, parent: LayerRecord | undefined): Promise<string | undefined> {
+    const below = this.#sizeBelow(parent);
+    if (size >= below) return undefined;
+    return `a way to make a file system smaller: found ${sizeText(size)}, wanted at least the ${sizeText(below)} of what it starts from`;
+  }
+
+  async whyNotRemovable(): Promise<undefined> {}
+
+  async destroy(layer: LayerRecord): Promise<void> {
+    if (!(await this.deactivate(layer))) {
+      throw new HullError(
+        `Cannot remove layer ${layer.id}: its device ${this.#names.layer(layer)} is in use`,
+        {
+          kind: 'busy',
+        },
+      );
+    }
+    if (this.#options.discardBlocks) await this.#discard(layer);
+    this.#pool.deleteThin(Number(layer.key));
+    this.#devices.delete(Number(layer.key));
+  }
+
+  async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
+    requireWorkingPool({ name: this.#pool.name, metadata: this.#metadata }, this.#pool.status());
+    const name = this.#names.layer(layer);
+    const source = this.#pool.node(this.#pool.activateThin(name, Number(layer.key), this.#sizeOf(layer)));
+    try {
+      await access(source);
+    } catch (cause) {
+      deviceMapper.remove(name);
+      throw new HullError(`Cannot acquire layer ${layer.id}: ${source} is not there for device ${name}`, {
+        kind: 'unsupported',
+        hint: '/dev must be a devtmpfs.',
+        cause,
+      });
+    }
+    return [this.#mount(source)];
+  }
+
+  async deactivate(layer: LayerRecord): Promise<boolean> {
+    return deviceMapper.remove(this.#names.layer(layer));
+  }
+
+  async deferDeactivation(layer: LayerRecord): Promise<boolean> {
+    return this.#options.deferredRemoval && deviceMapper.removeDeferred(this.#names.layer(layer));
+  }
+
+  heldThing([layer]: LayerChain): HeldThing | undefined {
+    const info = deviceMapper.info(this.#names.layer(layer));
+    return info && { kind: 'device', major: info.major, minor: info.minor };
+  }
+
+  pinned([layer]: LayerChain): boolean {
+    return (deviceMapper.info(this.#names.layer(layer))?.openCount ?? 0) > 0;
+  }
+
+  hiddenUser(): boolean {
+    return false;
+  }
+
+  async status(): Promise<readonly (readonly [string, string])[]> {
+    const { fs } = this.#settings;
+    const { dataUsed, dataTotal, metadataUsed, metadataTotal, transaction } = this.#pool.status();
+    const blockSize = this.#pool.blockSize();
+    const metadataBlock = 4096;
+    return [
+      ['Pool Name', this.#pool.name],
+      ['Pool Blocksize', sizeText(blockSize)],
+      ['Base Device Size', sizeText(currentBaseSize(this.#settings))],
+      ['Backing Filesystem', fs],
+      ['Data file', this.#backing?.data ?? `pool ${this.#pool.name}`],
+      ['Metadata file', this.#metadata],
+      ['Data Space Used', sizeText(dataUsed * blockSize)],
+      ['Data Space Total', sizeText(dataTotal * blockSize)],
+      ['Metadata Space Used', sizeText(metadataUsed * metadataBlock)],
+      ['Metadata Space Total', sizeText(metadataTotal * metadataBlock)],
+      ['Transaction', String(transaction)],
+      ['Deferred Removal Enabled', String(this.#options.deferredRemoval)],
+      ['Deferred Deletion Enabled', String(this.#options.deferredDeletion)],
+    ];
+  }
+
+  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
+    const did: string[] = this.#adopted ? [`Took over the active pool ${this.#pool.name}.`] : [];
+    this.#adopted = false;
+    const known = new Set([this.#pool.name, ...records.map((layer) => this.#names.layer(layer))]);
+    for (const name of await deviceMapper.list()) {
+      if (!this.#names.isOurs(name) || known.has(name)) continue;
+      did.push(
+        deviceMapper.remove(name)
+          ? `Removed device ${name}, which no layer record names.`
+          : `Device ${name}, which no layer record names, is in use and stays.`,
+      );
+    }
+    return did;
+  }
+
+  /** What is in use stays active: the next start takes it over. */
+  async close(): Promise<void> {
+    for (const name of await deviceMapper.list()) {
+      if (this.#names.isOurs(name) && name !== this.#pool.name) deviceMapper.remove(name);
+    }
+    this.#pool.deactivate();
+  }
+
+  get #metadata(): string {
+    return this.#backing?.metadata ?? `pool ${this.#pool.name}`;
+  }
+
+  /** Of what a layer starts from. Records from before sizes were recorded are of the first size. */
+  #sizeBelow(parent: LayerRecord | undefined): number {
+    return parent ? this.#sizeOf(parent) : currentBaseSize(this.#settings);
+  }
+
+  #sizeOf({ size }: LayerRecord): number {
+    return size ?? this.#settings.baseSize;
+  }
+
+  #mount(source: string): MountSpec {
+    const { fs } = this.#settings;
+    return { type: fs, source, target: '', options: [...mountOptions(fs), ...this.#options.mountWords] };
+  }
+
+  // A crash before the larger size is recorded repeats this, which changes nothing the second time.
+  async #growBase(): Promise<void> {
+    const wanted = this.#options.asked.baseSize ?? 0;
+    if (wanted <= currentBaseSize(this.#settings)) return;
+    await this.#grow(this.#names.base, baseDevice, wanted);
+    this.#settings = { ...this.#settings, grownTo: wanted };
+    await writePoolSettings(this.#home, this.#settings);
+  }
+
+  async #grow(name: string, device: number, size: number): Promise<void> {
+    const source = this.#pool.node(this.#pool.activateThin(name, device, size));
+    try {
+      await using root = await holdMounts([this.#mount(source)]);
+      await growFileSystem(root.path, this.#settings.fs, size);
+    } finally {
+      await removeSoon(name);
+    }
+  }
+
+  // Deleting tells the pool alone: what is below it (a sparse file) would keep the blocks. Those that others share stay.
+  async #discard(layer: LayerRecord): Promise<void> {
+    const name = this.#names.layer(layer);
+    try {
+      await discardDevice(
+        this.#pool.node(this.#pool.activateThin(name, Number(layer.key), this.#sizeOf(layer))),
+      );
+    } catch (error) {
+      // Half made: there is no device to give anything back.
+      if (codeOf(error) !== 'ENODATA') throw error;
+    } finally {
+      await removeSoon(name);
+    }
+  }
+
+  // A crash between "record ready" and "transaction raised" leaves records ahead of the pool: their devices must be there.
+  #catchUp(records: readonly LayerRecord[]): void {
+    const ahead = records.filter(
+      ({ state, transaction }) => state === 'ready' && (transaction ?? 0) > this.#transaction,
+    );
+    for (const layer of ahead) {
+      const name = this.#names.layer(layer);
+      if (deviceMapper.info(name)) continue;
+      try {
+        this.#pool.activateThin(name, Number(layer.key), this.#sizeOf(layer));
+      } catch (cause) {
+        throw new HullError(
+          `Cannot use the pool ${this.#pool.name}: it is at transaction ${this.#transaction} and lacks device ${layer.key} of layer ${layer.id}, made by transaction ${layer.transaction}`,
+          { kind: 'unavailable', hint: 'The metadata file is older than the layer records.', cause },
+        );
+      }
+      deviceMapper.remove(name);
+    }
+    const latest = Math.max(this.#transaction, ...records.map(({ transaction }) => transaction ?? 0));
+    if (ahead.length > 0) {
+      this.#pool.setTransaction(this.#transaction, latest);
+      this.#transaction = latest;
+    }
+    this.#nextTransaction = latest + 1;
+  }
+}
+
+// A mount that is just going, or a look by udev, holds the device for a moment.
+async function removeSoon(name: string): Promise<void> {
+  for (let attempt = 0; !deviceMapper.remove(name); attempt++) {
+    if (attempt === 40)
+      throw new HullError(`Cannot remove device ${name}: it stays in use`, { kind: 'busy' });
+    await sleep(25);
+  }
+}
