@@ -84,7 +84,7 @@ export class HullEngine implements Engine {
         logFile: `/var/log/seatrial/hull-${driver.name}.log`,
         cgroup: `hull-${createHash('sha256').update(dataRoot).digest('hex').slice(0, 8)}`,
         stateFolders: [{ path: dataRoot, opaque: layerContent }, { path: execRoot }],
-        startMs: 30_000,
+        startMs: 90_000,
       },
       ping,
     );
