@@ -13,6 +13,7 @@ function makeProgram(): Command {
     .addHelpText(
       'after',
       `
+hull oci … is an OCI runtime with runc's commands (hull oci --help).
 Everything that is not here, the docker client does:
   docker -H unix://${defaultSocket} run --rm busybox true`,
     );
@@ -133,6 +134,11 @@ function hostOption(text = 'socket of the daemon'): Option {
     .default(defaultSocket, `unix://${defaultSocket}`);
 }
 
+// Its options are not commander's: podman and containerd write them in runc's ways.
+if (process.argv[2] === 'oci') {
+  const { ociMain } = await import('../oci/main.ts');
+  process.exit(await ociMain(process.argv.slice(3)));
+}
 try {
   await makeProgram().parseAsync();
 } catch (error) {

@@ -1,6 +1,7 @@
 import { HullError } from '../base/errors.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
+import { eventsCommand } from './commands/events.ts';
 import { execCommand } from './commands/exec.ts';
 import { featuresCommand } from './commands/features.ts';
 import { killCommand } from './commands/kill.ts';
@@ -11,6 +12,7 @@ import { runCommand } from './commands/run.ts';
 import { specCommand } from './commands/spec.ts';
 import { startCommand } from './commands/start.ts';
 import { stateCommand } from './commands/state.ts';
+import { updateCommand } from './commands/update.ts';
 import type { Context } from './context.ts';
 import { fail } from './messages.ts';
 import { parseOptions } from './options.ts';
@@ -20,6 +22,7 @@ type Command = (context: Context, args: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, Command>> = {
   create: createCommand,
   delete: deleteCommand,
+  events: eventsCommand,
   exec: execCommand,
   features: featuresCommand,
   kill: killCommand,
@@ -31,6 +34,7 @@ const commands: Readonly<Record<string, Command>> = {
   spec: specCommand,
   start: startCommand,
   state: stateCommand,
+  update: updateCommand,
 };
 
 const table = {
