@@ -127,17 +127,32 @@ async function listImages(engine: Engine, query: URLSearchParams): Promise<unkno
     .filter((image) => image.tags.length + image.repoDigests.length > 0 || !parents.has(image.id))
     .filter((image) => [...filters].every(([name, values]) => passes(image, name, values)))
     .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
+    .map((image) => namedBy(image, filters.get('reference')))
     .map((image) => imageView(image, use.get(image.id)?.length ?? 0));
 }
 
-function passes({ tags, config }: Image, filter: string, values: readonly string[]): boolean {
+/** Of an image found by a name's pattern, the names that fit it. */
+function namedBy(image: Image, patterns: readonly string[] | undefined): Image {
+  if (!patterns) return image;
+  return {
+    ...image,
+    tags: image.tags.filter((name) => fitsName(name, patterns)),
+    repoDigests: image.repoDigests.filter((name) => fitsName(name, patterns)),
+  };
+}
+
+/** As Docker: the whole name or the repository alone. */
+function fitsName(name: string, patterns: readonly string[]): boolean {
+  const repository = name.includes('@')
+    ? name.slice(0, name.indexOf('@'))
+    : name.slice(0, name.lastIndexOf(':'));
+  return patterns.some((pattern) => matchesGlob(name, pattern) || matchesGlob(repository, pattern));
+}
+
+function passes({ tags, repoDigests, config }: Image, filter: string, values: readonly string[]): boolean {
   switch (filter) {
     case 'reference':
-      return values.some((pattern) =>
-        tags.some(
-          (tag) => matchesGlob(tag, pattern) || matchesGlob(tag.slice(0, tag.lastIndexOf(':')), pattern),
-        ),
-      );
+      return [...tags, ...repoDigests].some((name) => fitsName(name, values));
     case 'label':
       return values.every((value) => hasLabel(config.config?.Labels ?? {}, value));
     default:

@@ -31,19 +31,13 @@ const mostMounts = 3;
  * "Pushing blobs"): at once where it is small, else in pieces. A cut upload is asked how far it came and goes on from there.
  */
 export async function uploadBlob(options: UploadOptions): Promise<UploadResult> {
-  const { session, path, blob, mountFrom, onRetry } = options;
-  const scopes = pushScope(path);
+  const { session, mountFrom, onRetry } = options;
   const retry = {
     timing: session.timing,
     signal: session.signal,
     ...(onRetry && { onRetry: (waitMs: number) => onRetry(waitMs) }),
   };
-  const head = await retrying(
-    () => session.send({ method: 'HEAD', target: `/v2/${path}/blobs/${blob.digest}`, scopes }),
-    retry,
-  );
-  head.body.destroy();
-  if (head.status === 200) return { kind: 'exists' };
+  if (await retrying(() => hasBlob(options), retry)) return { kind: 'exists' };
   for (const from of mountFrom.slice(0, mostMounts)) {
     if (await retrying(() => mount(options, from), retry)) return { kind: 'mounted', from };
   }
@@ -51,6 +45,14 @@ export async function uploadBlob(options: UploadOptions): Promise<UploadResult> 
   const progressed = () => upload.hasProgressed();
   await retrying(() => upload.advance(), retry, progressed);
   return { kind: 'pushed' };
+}
+
+async function hasBlob({ session, path, blob }: UploadOptions): Promise<boolean> {
+  const target = `/v2/${path}/blobs/${blob.digest}`;
+  const head = await session.send({ method: 'HEAD', target, scopes: pushScope(path) });
+  head.body.destroy();
+  if (head.status >= 500) throw await refusal(head, 'whether the blob is there');
+  return head.status === 200;
 }
 
 /** Whether the registry took the blob from another repository. The upload that it opens where it did not is given back. */
@@ -94,7 +96,11 @@ class Upload {
 
   async advance(): Promise<void> {
     const { blob } = this.#options;
-    if (this.#location) await this.#askHowFar(this.#location);
+    if (this.#location) {
+      await this.#askHowFar(this.#location);
+      // It may be that the last answer alone was lost.
+      if (!this.#location && (await hasBlob(this.#options))) return;
+    }
     this.#location ??= await this.#begin();
     if (blob.size > pieceSize) {
       while (this.#offset < blob.size) await this.#sendPiece(this.#location);
