@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { pack } from 'tar-stream';
+import { directory, file, type ImageEntry, packImage } from './pack-image.ts';
 
 /** Name of the image that scenarios start containers from. */
 export const testImageReference = 'seatrial/busybox:latest';
@@ -44,30 +43,11 @@ export async function buildTestImage({
     .sort();
   const trees = [base(busybox, applets), accounts(), changes()];
   if (extraBytes !== undefined) trees.push([file('ballast', Buffer.alloc(extraBytes, 'ballast '))]);
-  const layers = await Promise.all(trees.map(tarOf));
-  const diffIds = layers.map((layer) => `sha256:${sha256(layer)}`);
-  const config = JSON.stringify(imageConfig(diffIds));
-  const configName = `${sha256(config)}.json`;
-  const layerNames = diffIds.map((id) => `${id.slice('sha256:'.length)}/layer.tar`);
-  const manifest = [{ Config: configName, RepoTags: [reference], Layers: layerNames }];
-  const archive = await tarOf([
-    file(configName, config),
-    ...layers.map((layer, index) => file(layerNames[index] ?? '', layer)),
-    file('manifest.json', JSON.stringify(manifest)),
-  ]);
-  return { archive, id: `sha256:${sha256(config)}`, diffIds };
+  const { archive, id, diffIds } = await packImage(trees, reference);
+  return { archive, id, diffIds };
 }
 
-interface Entry {
-  readonly name: string;
-  readonly type: 'file' | 'directory' | 'symlink' | 'link';
-  readonly mode: number;
-  readonly data?: string | Uint8Array;
-  readonly linkname?: string;
-  readonly uid?: number;
-}
-
-function base(busybox: Uint8Array, applets: readonly string[]): Entry[] {
+function base(busybox: Uint8Array, applets: readonly string[]): ImageEntry[] {
   return [
     ...['bin', 'dev', 'etc', 'home', 'mnt', 'proc', 'run', 'sys', 'usr', 'usr/bin', 'var'].map((name) =>
       directory(name),
@@ -77,13 +57,13 @@ function base(busybox: Uint8Array, applets: readonly string[]): Entry[] {
     file('bin/busybox', busybox, 0o755),
     { name: 'bin/sh', type: 'link', linkname: 'bin/busybox', mode: 0o755 },
     ...applets.map(
-      (name): Entry => ({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox', mode: 0o777 }),
+      (name): ImageEntry => ({ name: `bin/${name}`, type: 'symlink', linkname: 'busybox', mode: 0o777 }),
     ),
     file('etc/motd', 'The first layer.\n'),
   ];
 }
 
-function accounts(): Entry[] {
+function accounts(): ImageEntry[] {
   return [
     file('etc/passwd', 'root:x:0:0:root:/root:/bin/sh\nsailor:x:1000:1000:sailor:/home/sailor:/bin/sh\n'),
     file('etc/group', 'root:x:0:\ncrew:x:500:sailor\nsailor:x:1000:\n'),
@@ -97,7 +77,7 @@ function accounts(): Entry[] {
   ];
 }
 
-function changes(): Entry[] {
+function changes(): ImageEntry[] {
   return [
     file('etc/.wh.obsolete', ''),
     file('etc/motd', 'The third layer.\n'),
@@ -105,46 +85,4 @@ function changes(): Entry[] {
     file('var/cargo/.wh..wh..opq', ''),
     file('var/cargo/new', 'new\n'),
   ];
-}
-
-function imageConfig(diffIds: readonly string[]): object {
-  const created = new Date(0).toISOString();
-  return {
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-    os: 'linux',
-    created,
-    config: {
-      Env: ['PATH=/bin:/usr/bin'],
-      Cmd: ['/bin/sh'],
-      WorkingDir: '/',
-      Labels: { 'seatrial.image': 'busybox' },
-    },
-    rootfs: { type: 'layers', diff_ids: diffIds },
-    history: diffIds.map((_, index) => ({ created, created_by: `seatrial layer ${index + 1}` })),
-  };
-}
-
-function file(name: string, data: string | Uint8Array, mode = 0o644): Entry {
-  return { name, type: 'file', mode, data };
-}
-
-function directory(name: string, mode = 0o755): Entry {
-  return { name, type: 'directory', mode };
-}
-
-async function tarOf(entries: readonly Entry[]): Promise<Buffer> {
-  const tar = pack();
-  for (const { data, uid = 0, ...header } of entries) {
-    const full = { ...header, uid, gid: uid, uname: '', gname: '', mtime: new Date(0) };
-    if (data === undefined) tar.entry(full);
-    else tar.entry(full, Buffer.from(data));
-  }
-  tar.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of tar) chunks.push(Buffer.from(chunk as Uint8Array));
-  return Buffer.concat(chunks);
-}
-
-function sha256(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
 }

@@ -1,0 +1,28 @@
+import type Docker from 'dockerode';
+
+/** A container without a network, as the OCI bundles have none. */
+export async function createContainer(
+  docker: Docker,
+  image: string,
+  command: readonly string[],
+): Promise<Docker.Container> {
+  return await docker.createContainer({
+    Image: image,
+    Cmd: [...command],
+    HostConfig: { NetworkMode: 'none' },
+  });
+}
+
+/** Throws where the container ends otherwise than with 0. */
+export async function startAndWait(container: Docker.Container): Promise<void> {
+  await container.start();
+  const { StatusCode } = await container.wait();
+  if (StatusCode !== 0) throw new Error(`Cannot run a container: found exit status ${StatusCode}, wanted 0`);
+}
+
+/** create, start, wait, remove. */
+export async function wholeLife(docker: Docker, image: string, command: readonly string[]): Promise<void> {
+  const container = await createContainer(docker, image, command);
+  await startAndWait(container);
+  await container.remove();
+}

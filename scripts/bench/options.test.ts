@@ -1,0 +1,36 @@
+import { CommanderError } from 'commander';
+import { expect, it } from 'vitest';
+import { isChosen, parseBenchOptions } from './options.ts';
+import { allTasks } from './tasks/all-tasks.ts';
+
+it('measures everything without options', () => {
+  const options = parseBenchOptions([], allTasks);
+  expect(options).toMatchObject({ samples: 20, warmup: 2, list: false });
+  expect(options.tasks).toEqual(allTasks.map(({ name }) => name));
+  for (const contender of allTasks.flatMap(({ contenders }) => contenders))
+    expect(isChosen(contender, options.subjects)).toBe(true);
+});
+
+it('takes subjects with and without a driver', () => {
+  const { subjects, tasks, seed } = parseBenchOptions(
+    ['--subjects', 'hull/vfs, crun', '--tasks=exec', '--seed', '4'],
+    allTasks,
+  );
+  expect([tasks, seed]).toEqual([['exec'], 4]);
+  expect(isChosen({ subject: 'hull', driver: 'vfs' }, subjects)).toBe(true);
+  expect(isChosen({ subject: 'hull', driver: 'overlay' }, subjects)).toBe(false);
+  expect(isChosen({ subject: 'crun' }, subjects)).toBe(true);
+});
+
+it.each([
+  [['--samples', '0'], /found "0", wanted a whole number from 1 to/],
+  [['--samples', '1e3'], /found "1e3", wanted/],
+  [['--warmup', '-1'], /found "-1", wanted a whole number from 0/],
+  [['--tasks', 'run-to-exit,swim'], /found no task "swim", wanted some of run-to-exit,/],
+  [['--subjects', 'lxc'], /found no subject "lxc", wanted some of hull, hull\/overlay,/],
+  [['--jsn', 'x'], /unknown option '--jsn'/],
+  [['stray'], /too many arguments/],
+])('%j is one clear error', (args, wanted) => {
+  expect(() => parseBenchOptions(args, allTasks)).toThrow(CommanderError);
+  expect(() => parseBenchOptions(args, allTasks)).toThrow(wanted);
+});

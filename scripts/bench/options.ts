@@ -1,0 +1,79 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { nameOf, type Task } from './task.ts';
+
+export interface BenchOptions {
+  readonly tasks: readonly string[];
+  readonly subjects: readonly string[];
+  readonly samples: number;
+  readonly warmup: number;
+  readonly seed: number;
+  readonly json?: string;
+  readonly list: boolean;
+}
+
+/** Throws a CommanderError whose message is one line; after --help one with exit code 0. */
+export function parseBenchOptions(args: readonly string[], tasks: readonly Task[]): BenchOptions {
+  const taskNames = tasks.map(({ name }) => name);
+  const contenders = tasks.flatMap((task) => task.contenders);
+  const subjects = [...new Set(contenders.flatMap((contender) => [contender.subject, nameOf(contender)]))];
+  const command = new Command('npm run bench --')
+    .description('Measures container engines side by side on this machine, as root; prints a table.')
+    .addOption(new Option('--tasks <names>', 'comma-separated').argParser(names('task', taskNames)))
+    .addOption(
+      new Option('--subjects <names>', 'comma-separated: hull, or hull/vfs').argParser(
+        names('subject', subjects),
+      ),
+    )
+    .addOption(new Option('--samples <number>', 'rounds that count').argParser(whole(1, 100_000)).default(20))
+    .addOption(new Option('--warmup <number>', 'rounds before that').argParser(whole(0, 1000)).default(2))
+    .addOption(
+      new Option('--seed <number>', 'of the order in each round')
+        .argParser(whole(0, 2 ** 32 - 1))
+        .default(undefined, 'the time'),
+    )
+    .option('--json <file>', 'writes the rows and their ratios')
+    .option('--list', 'names the tasks and who takes part', false)
+    .allowExcessArguments(false)
+    // The error itself says it; whoever catches it prints it once.
+    .configureOutput({ writeErr: () => undefined })
+    .exitOverride();
+  command.parse(args, { from: 'user' });
+  const given = command.opts<Partial<BenchOptions>>();
+  return {
+    tasks: given.tasks ?? taskNames,
+    subjects: given.subjects ?? subjects,
+    samples: given.samples ?? 20,
+    warmup: given.warmup ?? 2,
+    seed: given.seed ?? Math.floor(Date.now() / 1000),
+    list: given.list ?? false,
+    ...(given.json === undefined ? {} : { json: given.json }),
+  };
+}
+
+export function isChosen(
+  contender: { readonly subject: string; readonly driver?: string | undefined },
+  subjects: readonly string[],
+): boolean {
+  return subjects.includes(contender.subject) || subjects.includes(nameOf(contender));
+}
+
+function names(what: string, known: readonly string[]) {
+  return (text: string): readonly string[] => {
+    const given = text.split(',').map((name) => name.trim());
+    const wrong = given.filter((name) => !known.includes(name));
+    if (wrong.length === 0) return given;
+    throw new InvalidArgumentError(
+      `found no ${what} ${JSON.stringify(wrong[0])}, wanted some of ${known.join(', ')}`,
+    );
+  };
+}
+
+function whole(from: number, to: number) {
+  return (text: string): number => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= from && number <= to) return number;
+    throw new InvalidArgumentError(
+      `found ${JSON.stringify(text)}, wanted a whole number from ${from} to ${to}`,
+    );
+  };
+}

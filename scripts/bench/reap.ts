@@ -1,0 +1,107 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { lstat, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { identityOf } from '../../harness/hosts/owners.ts';
+
+/** The label carries its owner, so whatever a killed bench left is found without a record: `seatrial-bench-<pid>-<start>`. */
+const labelPattern = /^seatrial-bench-(\d+)-(\d+)$/;
+
+export interface BenchRoot {
+  readonly label: string;
+  readonly folder: string;
+}
+
+/** Makes the folder of this run. Its name is also that of the run's cgroups. */
+export async function makeBenchRoot(): Promise<BenchRoot> {
+  const identity = identityOf(process.pid);
+  if (!identity) throw new Error('Cannot name this bench: /proc does not show this process');
+  const label = `seatrial-bench-${process.pid}-${identity.startTicks}`;
+  const folder = join(tmpdir(), label);
+  await mkdir(folder, { mode: 0o711 });
+  return { label, folder };
+}
+
+/** Where a hull daemon of that name keeps its lasting state; its cgroup is named after this path. */
+export function hullDataRoot(root: string, name: string): string {
+  return join(root, 'hull', name, 'data');
+}
+
+/** Removes what benches that are dead left. Answers their labels. */
+export async function reapDeadBenches(): Promise<readonly string[]> {
+  const reaped: string[] = [];
+  for (const label of await readdir(tmpdir())) {
+    const [, pid, start] = labelPattern.exec(label) ?? [];
+    if (pid === undefined || identityOf(Number(pid))?.startTicks === start) continue;
+    const folder = join(tmpdir(), label);
+    const found = await lstat(folder).catch(() => undefined);
+    // Anybody may make a folder of such a name in a shared place.
+    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
+    await removeBenchRoot({ label, folder });
+    reaped.push(label);
+  }
+  return reaped;
+}
+
+/** Afterwards the cgroups, their processes and the folder are gone. Mounts and namespaces went with the world's first process. */
+export async function removeBenchRoot({ label, folder }: BenchRoot): Promise<void> {
+  for (const cgroup of await benchCgroups({ label, folder })) await removeCgroups(cgroup);
+  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+}
+
+/** Where this bench may have cgroups, in every hierarchy; read before its folder is removed. */
+export async function benchCgroups({ label, folder }: BenchRoot): Promise<readonly string[]> {
+  const daemons = await readdir(join(folder, 'hull')).catch(() => []);
+  const names = [label, ...daemons.map((name) => hullCgroup(hullDataRoot(folder, name)))];
+  return cgroupHierarchies().flatMap((hierarchy) => names.map((name) => join(hierarchy, name)));
+}
+
+/** hull names its cgroup so that two daemons never share one. */
+function hullCgroup(dataRoot: string): string {
+  return `hull-${createHash('sha256').update(dataRoot).digest('hex').slice(0, 8)}`;
+}
+
+function cgroupHierarchies(): readonly string[] {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  return mounts.flatMap((line) => {
+    const [, target, type] = line.split(' ');
+    return target !== undefined && (type === 'cgroup' || type === 'cgroup2') ? [target] : [];
+  });
+}
+
+/** Deepest first. A process that was just killed keeps its cgroup busy for a moment. */
+async function removeCgroups(folder: string): Promise<void> {
+  const children = readFolders(folder);
+  if (children === undefined) return;
+  for (const child of children) await removeCgroups(join(folder, child));
+  for (let tries = 0; tries < 100; tries += 1) {
+    const pids = (await readFile(join(folder, 'cgroup.procs'), 'utf8').catch(() => '')).split('\n');
+    for (const pid of pids) if (Number(pid) > 0) killIfThere(Number(pid));
+    const removed = await rmdir(folder).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code === 'ENOENT',
+    );
+    if (removed) return;
+    await sleep(20);
+  }
+  throw new Error(`Cannot remove the cgroup ${folder}: still busy after 2 s`);
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function readFolders(folder: string): readonly string[] | undefined {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,162 @@
+import { constants } from 'node:fs';
+import { access, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { extract } from 'tar-stream';
+import { bundleHull, hullProgram } from '../../harness/engines/bundle-hull.ts';
+import { type DaemonCommand, EngineProcess } from './engine.ts';
+import type { BenchRoot } from './reap.ts';
+import { hullDataRoot } from './reap.ts';
+import { Spawner } from './spawner.ts';
+
+export const projectDir = fileURLToPath(new URL('../..', import.meta.url));
+
+/** What the tasks share while they run: daemons, started on first use and ended together, and places for files. */
+export class World implements AsyncDisposable {
+  readonly folder: string;
+  readonly label: string;
+  readonly #shared = new Map<string, Promise<unknown>>();
+  readonly #ends = new AsyncDisposableStack();
+  #count = 0;
+
+  constructor({ folder, label }: BenchRoot) {
+    this.folder = folder;
+    this.label = label;
+  }
+
+  /** A name that nothing else in this run has. */
+  unique(prefix: string): string {
+    this.#count += 1;
+    return `${prefix}-${this.#count}`;
+  }
+
+  /** A new folder for one subject's files. */
+  async makeFolder(prefix: string): Promise<string> {
+    const path = join(this.folder, this.unique(prefix));
+    await mkdir(path, { recursive: true });
+    return path;
+  }
+
+  /** Makes something once for all tasks; a failure too is the same for all. */
+  once<T>(key: string, make: () => Promise<T>): Promise<T> {
+    const found = this.#shared.get(key) ?? make();
+    this.#shared.set(key, found);
+    return found as Promise<T>;
+  }
+
+  /** Starts programs as they are. */
+  plain(): Promise<Spawner> {
+    return this.once('plain', async () => this.#ends.use(new Spawner('plain')));
+  }
+
+  /** Starts programs that see no cgroup v2 beside v1. */
+  references(): Promise<Spawner> {
+    return this.once('references', async () => this.#ends.use(new Spawner('without cgroup v2 beside v1')));
+  }
+
+  /** The hull daemon of the checkout on that storage driver. */
+  hull(driver: string): Promise<EngineProcess> {
+    return this.once(`hull/${driver}`, async () => {
+      if (driver === 'btrfs') await this.#mountBtrfs(join(this.folder, 'hull', driver));
+      return this.#ends.use(await EngineProcess.start(await this.hullCommand(driver, driver)));
+    });
+  }
+
+  docker(): Promise<EngineProcess> {
+    return this.once('docker', async () =>
+      this.#ends.use(await EngineProcess.start(await this.dockerCommand('docker'))),
+    );
+  }
+
+  /** @param program default: the checkout's `runtime/bin/hull` */
+  async hullCommand(
+    name: string,
+    driver: string,
+    program: readonly string[] = [join(projectDir, 'runtime/bin/hull')],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<DaemonCommand> {
+    const dataRoot = hullDataRoot(this.folder, name);
+    await mkdir(dirname(dataRoot), { recursive: true });
+    const socket = join(this.folder, 'hull', `${name}.sock`);
+    const roots = ['--data-root', dataRoot, '--exec-root', `/run/hull-${name}`];
+    return {
+      argv: [...program, 'daemon', ...roots, '-H', `unix://${socket}`, '-s', driver],
+      env,
+      socket,
+      logFile: join(this.folder, 'hull', `${name}.log`),
+    };
+  }
+
+  async dockerCommand(name: string): Promise<DaemonCommand> {
+    const dockerd = await findProgram('dockerd');
+    const folder = join(this.folder, name);
+    await mkdir(folder, { recursive: true });
+    const socket = join(folder, 'api.sock');
+    const roots = ['--data-root', join(folder, 'data'), '--exec-root', `/run/${name}`];
+    const network = ['--bridge=none', '--iptables=false', '--ip6tables=false'];
+    return {
+      argv: [
+        ...[dockerd, ...roots, '-H', `unix://${socket}`, '--pidfile', `/run/${name}.pid`, ...network],
+        ...[
+          '-s',
+          'overlay2',
+          '--cgroup-parent',
+          `/${this.label}`,
+          '--exec-opt',
+          'native.cgroupdriver=cgroupfs',
+        ],
+      ],
+      // A package that was only unpacked has its helpers beside it.
+      env: { PATH: `${join(dirname(dockerd), '../bin')}:${process.env['PATH'] ?? ''}` },
+      socket,
+      logFile: join(folder, 'log'),
+    };
+  }
+
+  /** hull as guests get it: one file, with a compile cache. */
+  bundle(): Promise<readonly string[]> {
+    return this.once('bundle', async () => {
+      const folder = await this.makeFolder('bundle');
+      const { tar } = await bundleHull(projectDir, process.arch === 'arm64' ? 'arm64' : 'x64');
+      const members = extract();
+      members.end(tar);
+      for await (const member of members) {
+        const path = join(folder, member.header.name);
+        await mkdir(dirname(path), { recursive: true });
+        const chunks: Buffer[] = [];
+        for await (const chunk of member) chunks.push(Buffer.from(chunk as Uint8Array));
+        await writeFile(path, Buffer.concat(chunks));
+      }
+      return [process.execPath, '--disable-warning=ExperimentalWarning', join(folder, hullProgram)];
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#ends.disposeAsync();
+  }
+
+  /** A file system in a file; its loop device goes with the mount, the mount with the world. */
+  async #mountBtrfs(folder: string): Promise<void> {
+    const file = join(this.folder, 'btrfs.img');
+    await mkdir(folder, { recursive: true });
+    await execa('truncate', ['-s', '8G', file]);
+    await execa('mkfs.btrfs', ['-q', file]);
+    await execa('mount', ['-o', 'loop', file, folder]);
+  }
+}
+
+/** A program's path, also in the system folders that a user's PATH leaves out; throws where there is none. */
+export async function findProgram(name: string): Promise<string> {
+  const path = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  if (name.includes('/')) return await access(name, constants.X_OK).then(() => name);
+  for (const folder of [...path, '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']) {
+    const found = join(folder, name);
+    const present = await access(found, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (present) return found;
+  }
+  throw new Error(`no ${name} on the PATH`);
+}
