@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
-import type { Hook, Spec } from '../base/oci.ts';
+import type { Hook, Process, Spec } from '../base/oci.ts';
 import type { DetachedRequest } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
@@ -53,7 +53,9 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (group) undo.push(() => group.remove());
   const request: DetachedRequest = {
     id,
-    spec: withHooksEnvironment(withLimits({ ...spec, process: await withHome(spec.process, rootfs) })),
+    spec: withHooksEnvironment(
+      withLimits({ ...spec, process: withSockets(await withHome(spec.process, rootfs)) }),
+    ),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
     cgroup: group?.entry ?? { v1Procs: [] },
     startFifo: files.startFifo,
@@ -124,6 +126,13 @@ function withLimits(spec: Spec): Spec {
     ...spec,
     process: { ...spec.process, rlimits: [...rlimits, { type: 'RLIMIT_NOFILE', soft, hard }] },
   };
+}
+
+/** Socket activation: the process is told of the sockets as the first of its pid namespace (sd_listen_fds(3)). */
+function withSockets(wanted: Process): Process {
+  const count = process.env.LISTEN_FDS;
+  if (count === undefined) return wanted;
+  return { ...wanted, env: [...(wanted.env ?? []), `LISTEN_FDS=${count}`, 'LISTEN_PID=1'] };
 }
 
 /** A hook without a word about its environment has ours. */

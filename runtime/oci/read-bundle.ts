@@ -1,8 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
-import type { Capabilities, NamespaceType, Process, Spec } from '../base/oci.ts';
-import { capabilityNames } from '../launch/capabilities.ts';
+import type { NamespaceType, Process, Spec } from '../base/oci.ts';
+import { grantable } from './grantable.ts';
 import { processSchema, specSchema } from './spec-schema.ts';
 
 export interface Bundle {
@@ -69,19 +69,8 @@ function completeProcess(process: Process): Process {
   return {
     ...process,
     user: { ...process.user, uid: process.user?.uid ?? 0, gid: process.user?.gid ?? 0 },
-    ...(capabilities ? { capabilities: knownCapabilities(capabilities) } : {}),
+    ...(capabilities ? { capabilities: grantable(capabilities) } : {}),
   };
-}
-
-/** Names that this kernel's interface has not are passed over (config.md, "Linux Process"). */
-export function knownCapabilities(sets: Capabilities): Capabilities {
-  const known: readonly string[] = capabilityNames;
-  return Object.fromEntries(
-    Object.entries(sets).map(([set, names]) => [
-      set,
-      (names as string[]).filter((name) => known.includes(name)),
-    ]),
-  );
 }
 
 /** Go writes an empty path for a namespace that is to be new. */

@@ -4,10 +4,11 @@ import type { Process, Spec } from '../../base/oci.ts';
 import { execDetached } from '../../launch/launch-detached-exec.ts';
 import type { Context } from '../context.ts';
 import { writePidFile } from '../create-container.ts';
+import { grantable } from '../grantable.ts';
 import { groupOf } from '../groups.ts';
 import { withHome } from '../home.ts';
 import { parseOptions } from '../options.ts';
-import { checkProcess, knownCapabilities, parseJson } from '../read-bundle.ts';
+import { checkProcess, parseJson } from '../read-bundle.ts';
 import { readState } from '../state-store.ts';
 import { statusOf } from '../status.ts';
 import { waitInForeground } from '../wait-in-foreground.ts';
@@ -90,9 +91,7 @@ function processOf(spec: Spec, values: Values, command: readonly string[]): Proc
       additionalGids: [...(own.user.additionalGids ?? []), ...gids],
     },
     noNewPrivileges: values['no-new-privs'] || (own.noNewPrivileges ?? false),
-    ...(values.cap.length === 0
-      ? {}
-      : { capabilities: knownCapabilities(withCapabilities(own, values.cap)) }),
+    ...(values.cap.length === 0 ? {} : { capabilities: grantable(withCapabilities(own, values.cap)) }),
   };
 }
 
