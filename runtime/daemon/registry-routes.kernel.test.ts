@@ -1,9 +1,18 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { isInstalled, RealRegistry, whyNoRegistry } from '../images/registry/registry-fixture.ts';
+import { dockerArchive, imageOf } from '../images/image-fixture.ts';
+import {
+  CuttingProxy,
+  isInstalled,
+  RealRegistry,
+  whyNoRegistry,
+} from '../images/registry/registry-fixture.ts';
 import { TestDaemon, testImage } from './daemon-fixture.ts';
 
 const reason =
@@ -67,6 +76,38 @@ describe.skipIf(reason !== '')(
       expect(await hull(['pull', '-q', `${name}:none`])).toMatch(/exit 1: hull: Cannot pull .*:none: .*404/);
       const images = join(daemon.dataRoot, 'images/vfs');
       for (const folder of ['spool', 'partial']) expect(await readdir(join(images, folder))).toEqual([]);
+    });
+
+    test('a daemon that is killed in a pull has no image, and the next pull asks for the rest', async () => {
+      await using daemon = await TestDaemon.start('vfs');
+      await using registry = await RealRegistry.start();
+      await using proxy = await CuttingProxy.start(registry.port);
+      const env = { DOCKER_HOST: `unix://${daemon.socketPath}`, DOCKER_CONFIG: daemon.folder };
+      const big = await imageOf([[{ name: 'big', data: randomBytes(8_000_000) }]]);
+      const name = `${registry.host}/big:v1`;
+      for await (const _ of await daemon.docker.loadImage(Readable.from([await dockerArchive(big, name)])));
+      expect(await tell('docker', ['push', '-q', name], env)).toBe(name);
+      expect(await tell('docker', ['rmi', name], env)).toContain('Deleted: sha256:');
+      const cut = { side: 'response', after: 3_000_000 } as const;
+      proxy.cut = ({ line }) => (/GET .*blobs/.test(line) ? cut : undefined);
+      const pull = tell('docker', ['pull', `${proxy.host}/big:v1`], env);
+      const partial = join(daemon.dataRoot, 'images/vfs/partial');
+      const kept = async () => {
+        const [only] = await readdir(partial);
+        return only === undefined ? 0 : (await stat(join(partial, only))).size;
+      };
+      while ((await kept()) < 2_000_000) await sleep(10);
+      await daemon.kill();
+      expect(await pull).toMatch(/^exit 1/);
+      const size = await kept();
+      await daemon.up();
+      expect(await tell('docker', ['images', '-q'], env)).toBe('');
+      expect(await kept()).toBe(size);
+      proxy.cut = () => undefined;
+      proxy.requests.length = 0;
+      expect(await tell('docker', ['pull', '-q', `${proxy.host}/big:v1`], env)).toBe(`${proxy.host}/big:v1`);
+      expect(proxy.rangesOf(/GET .*blobs/)).toContain(`bytes=${size}-`);
+      for (const folder of [partial, join(partial, '../spool')]) expect(await readdir(folder)).toEqual([]);
     });
 
     test('describe an image that was not pulled, and refuse what cannot be', async () => {
