@@ -36,7 +36,12 @@ const request: LaunchRequest = {
       { destination: '/data', type: 'bind', source: '/srv/volume', options: ['rbind', 'ro'] },
     ],
     linux: {
-      namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'network', path: '/proc/1/ns/net' }],
+      namespaces: [
+        { type: 'mount' },
+        { type: 'pid' },
+        { type: 'uts' },
+        { type: 'network', path: '/proc/1/ns/net' },
+      ],
       maskedPaths: ['/proc/kcore'],
     },
   },
@@ -160,6 +165,26 @@ describe('compileContainer', () => {
         ],
       },
       'Cannot mount "overlay" at "/": found 4209 bytes of options, wanted fewer than 4096',
+    ],
+    [
+      'a host name where the host has it',
+      withSpec({ linux: { namespaces: [{ type: 'mount' }] } }),
+      'Cannot set the hostname: the container has no uts namespace of its own',
+    ],
+    [
+      'a sysctl of the machine',
+      withSpec({ linux: { ...request.spec.linux, sysctl: { 'vm.swappiness': '1' } } }),
+      'Cannot set sysctl "vm.swappiness": it is of the whole machine, wanted one of a namespace',
+    ],
+    [
+      'a sysctl of a namespace that is shared',
+      withSpec({ linux: { ...request.spec.linux, sysctl: { 'kernel.msgmax': '1' } } }),
+      'Cannot set sysctl "kernel.msgmax": the container has no ipc namespace of its own',
+    ],
+    [
+      'resctrl',
+      withSpec({ linux: { ...request.spec.linux, intelRdt: {} } }),
+      'Cannot use linux.intelRdt: hull has no support for resctrl',
     ],
   ])('refuses %s', (_, bad, message) => {
     expect(() => compileContainer(bad)).toThrow(message);

@@ -5,6 +5,7 @@ import { cloneInto } from './clone-steps.ts';
 import { begin, dieWithParent, report, reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
 import { namespaceFlag } from './namespace-steps.ts';
+import { setLabels, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { address, ProgramBuilder } from './program-builder.ts';
@@ -68,6 +69,8 @@ export function compileExec(request: ExecRequest): Program {
   const score = String(process.oomScoreAdj ?? 0);
   writeText(p, proc, 'self/oom_score_adj', score, { what: `set oom_score_adj to ${score}` });
   limitResources(p, process);
+  setScheduling(p, process);
+  setLabels(p, process, proc);
   const root = openInTarget(p, 'root', 'PATH');
   const namespaces = namespaceFiles.map(
     ([type, file]) => [type, openInTarget(p, `ns/${file}`, 'RDONLY', isOptional(type))] as const,

@@ -1,8 +1,11 @@
+import { HullError } from '../base/errors.ts';
 import type { Spec } from '../base/oci.ts';
 import { seccompFilter } from '../kernel/seccomp-filter.ts';
+import { checkSysctls } from './check-sysctls.ts';
 import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
+import { refuseUnsupported, setLabels, setPersonality, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { buildRoot, type HostHandles, openHostHandles, type RootRequest } from './root-steps.ts';
@@ -35,6 +38,8 @@ export function becomeContainer(
   form: FirstProcessForm,
 ): void {
   const { spec } = request;
+  refuseUnsupported(spec);
+  checkSysctls(spec);
   if (form.diesWithParent) dieWithParent(p);
   p.call('prctl', [named(PRCTL.SET_DUMPABLE, 'PR_SET_DUMPABLE'), 0, 0, 0, 0], {
     what: 'keep others from looking in',
@@ -45,7 +50,7 @@ export function becomeContainer(
     for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
   if (namespaces.isNew('cgroup'))
     p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
-  if (namespaces.isNew('uts')) setNames(p, spec);
+  setNames(p, spec);
   if (namespaces.isNew('network')) raiseLoopback(p);
   const host = openHostHandles(p, request, namespaces, form.mappedTrees);
   const stat = readOwnStat(p, host.proc);
@@ -56,6 +61,9 @@ export function becomeContainer(
   buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
   // Not earlier: few descriptors may be allowed.
   limitResources(p, spec.process);
+  setScheduling(p, spec.process);
+  setPersonality(p, spec);
+  setLabels(p, spec.process, host.proc);
   const seccomp = spec.linux.seccomp && seccompFilter(spec.linux.seccomp);
   becomeUser(p, spec.process, {
     loadsFilter: seccomp !== undefined,
@@ -69,13 +77,22 @@ export function becomeContainer(
 }
 
 function setNames(p: ProgramBuilder, spec: Spec): void {
+  const own = spec.linux.namespaces.some(({ type }) => type === 'uts');
   const names = [
     ['sethostname', spec.hostname],
     ['setdomainname', spec.domainname],
   ] as const;
   for (const [call, name] of names)
-    if (name !== undefined)
+    if (name) {
+      if (!own)
+        throw new HullError(
+          `Cannot set the ${call.slice(3)}: the container has no uts namespace of its own`,
+          {
+            kind: 'invalid',
+          },
+        );
       p.call(call, [p.text(name), Buffer.byteLength(name)], {
         what: `set the ${call.slice(3)} to ${JSON.stringify(name)}`,
       });
+    }
 }

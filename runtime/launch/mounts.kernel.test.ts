@@ -183,7 +183,10 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     ['unbindable', /unbindable/],
   ])('rootfsPropagation %s', async (rootfsPropagation, wanted) => {
     const { lines } = await run([], optionsOf('/'), {
-      linux: { namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'network' }], rootfsPropagation },
+      linux: {
+        namespaces: [{ type: 'mount' }, { type: 'pid' }, { type: 'network' }, { type: 'uts' }],
+        rootfsPropagation,
+      },
     });
     expect(lines.at(-1)).toMatch(wanted);
   });

@@ -48,6 +48,17 @@ export function readOwnStat(p: ProgramBuilder, procFolder: Cell): AreaPart {
 
 /** Resource limits. Node raises its soft NOFILE limit, so that one is always set: to the kernel's own default. */
 export function limitResources(p: ProgramBuilder, { rlimits = [] }: Pick<Process, 'rlimits'>): void {
+  if (!rlimits.some(({ type }) => type === 'RLIMIT_NOFILE')) {
+    const limit = p.buffer('{soft: 1024, hard: as it is}', 16);
+    const noFile = named(7, 'RLIMIT_NOFILE');
+    p.call('prlimit64', [0, noFile, 0, address(limit)], { what: 'read RLIMIT_NOFILE' });
+    p.set(at(limit, 0), 1024);
+    p.call('prlimit64', [0, noFile, address(limit), 0], { what: 'set RLIMIT_NOFILE to 1024' });
+  }
+  setLimits(p, { rlimits });
+}
+
+function setLimits(p: ProgramBuilder, { rlimits = [] }: Pick<Process, 'rlimits'>): void {
   const wanted = rlimits.map(({ type, soft, hard }) => {
     const number = rlimitNumbers[type];
     if (number === undefined)
@@ -57,13 +68,6 @@ export function limitResources(p: ProgramBuilder, { rlimits = [] }: Pick<Process
       );
     return { type, number, soft, hard };
   });
-  if (!wanted.some(({ type }) => type === 'RLIMIT_NOFILE')) {
-    const limit = p.buffer('{soft: 1024, hard: as it is}', 16);
-    const noFile = named(7, 'RLIMIT_NOFILE');
-    p.call('prlimit64', [0, noFile, 0, address(limit)], { what: 'read RLIMIT_NOFILE' });
-    p.set(at(limit, 0), 1024);
-    p.call('prlimit64', [0, noFile, address(limit), 0], { what: 'set RLIMIT_NOFILE to 1024' });
-  }
   for (const { type, number, soft, hard } of wanted) {
     const limit = words(p, `{soft: ${soft}, hard: ${hard}}`, [limitValue(soft), limitValue(hard)]);
     p.call('prlimit64', [0, named(number, type), address(limit), 0], {
@@ -74,10 +78,11 @@ export function limitResources(p: ProgramBuilder, { rlimits = [] }: Pick<Process
 
 /**
  * The hard limits alone, with the soft ones at the same height: for a process that has the right to raise them, for the sake of
- * a child in a user namespace that has not.
+ * a child in a user namespace that has not. Few descriptors are no higher limit, and would be too few for what follows.
  */
 export function raiseHardLimits(p: ProgramBuilder, { rlimits = [] }: Process): void {
-  limitResources(p, { rlimits: rlimits.map(({ type, hard }) => ({ type, soft: hard, hard })) });
+  const raised = rlimits.filter(({ type, hard }) => type !== 'RLIMIT_NOFILE' || hard < 0 || hard >= 4096);
+  setLimits(p, { rlimits: raised.map(({ type, hard }) => ({ type, soft: hard, hard })) });
 }
 
 /** OCI has -1 for unlimited, JSON numbers above 2^53 mean it too. */

@@ -3,6 +3,7 @@ import { HullError } from '../base/errors.ts';
 import type { Device, SpecMount } from '../base/oci.ts';
 import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { type CgroupFolder, cgroupFolders, mountCgroupFolders } from './cgroup-mount-steps.ts';
+import { sysctlFile } from './check-sysctls.ts';
 import { writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { mountCopyUp } from './copy-up-steps.ts';
@@ -166,7 +167,7 @@ export function buildRoot(
   if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p, host);
   for (const device of spec.linux.devices ?? []) makeDevice(p, device, host);
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {}))
-    writeText(p, host.proc, `sys/${name.replaceAll('.', '/')}`, value, {
+    writeText(p, host.proc, `sys/${sysctlFile(name)}`, value, {
       what: `set sysctl ${name} to ${value}`,
     });
   inRoot?.();

@@ -49,7 +49,7 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): Cloned
     });
     reportFailures(p, 'helper');
   }
-  raiseHardLimits(p, spec.process);
+  if (namespaces.user) raiseHardLimits(p, spec.process);
   if (request.oomScoreAdj !== undefined) {
     const score = String(request.oomScoreAdj);
     writeText(p, AT_FDCWD, '/proc/self/oom_score_adj', score, { what: `set oom_score_adj to ${score}` });
