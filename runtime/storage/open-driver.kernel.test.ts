@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -30,12 +30,16 @@ describe.skipIf(unless !== undefined)(unless ? `openDriver (skipped: ${unless})`
 
   it('follows an order, and says of each before why not', async () => {
     const order = parseOrder('aufs,btrfs,zfs,vfs,overlay');
-    const { driver, why } = await openDriver(undefined, { ...(await place()), order });
+    const options = await place();
+    const { driver, why } = await openDriver(undefined, { ...options, order });
     expect(driver.name).toBe('vfs');
     expect(why).toContain('the first of aufs, btrfs, zfs, vfs, overlay that works here');
     for (const name of ['aufs', 'btrfs', 'zfs']) {
       expect(why).toContain(`Cannot use storage driver ${name}: missing is ${name} `);
     }
+    // What was only tried leaves nothing.
+    expect(await readdir(options.dataRoot)).toEqual(['vfs']);
+    expect(await readdir(options.execRoot)).toEqual(['vfs']);
     await driver.close();
   });
 

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, rm } from 'node:fs/promises';
+import { open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists, joinErrors } from '../base/errors.ts';
-import { isLocked, LockFile, lockOwner } from '../kernel/lock-file.ts';
+import { isLocked, type LockFile } from '../kernel/lock-file.ts';
 import { BusyCheck, type DriverTimings, unseen } from './busy-check.ts';
 import type {
   AcquiredLayer,
@@ -14,9 +14,11 @@ import type {
 } from './driver.ts';
 import { KeyedMutex } from './keyed-mutex.ts';
 import type { LayerBackend } from './layer-backend.ts';
+import { checkId } from './layer-id.ts';
 import { type LayerRecord, LayerRecords } from './layer-records.ts';
 import { readOnlyMount } from './read-only-mount.ts';
 import { RemoveLater } from './remove-later.ts';
+import { holdStorage } from './storage-lock.ts';
 
 /** Seams for tests. */
 export interface DriverInternals {
@@ -67,23 +69,13 @@ export class RecordedDriver implements StorageDriver {
     openBackend: (records: readonly LayerRecord[]) => Promise<LayerBackend>,
     { timings = defaultTimings, decorate = (backend) => backend }: DriverInternals = {},
   ): Promise<RecordedDriver> {
-    const lockFolder = join(runDir, 'locks');
-    await mkdir(home, { recursive: true, mode: 0o700 });
-    await mkdir(lockFolder, { recursive: true, mode: 0o700 });
-    const lockPath = join(home, 'lock');
-    const lock = await LockFile.tryTake(lockPath);
-    if (!lock) {
-      const owner = lockOwner(lockPath) ?? 'another process';
-      throw new HullError(`Cannot open storage ${JSON.stringify(home)}: ${owner} has it`, {
-        kind: 'conflict',
-      });
-    }
+    const { lock, lockFolder, abandon } = await holdStorage({ home, runDir });
     try {
       const records = await LayerRecords.open(join(home, 'records'));
       const backend = decorate(await openBackend(records.all()));
       return new RecordedDriver(backend, records, lock, lockFolder, timings);
     } catch (error) {
-      await lock.release();
+      await abandon();
       throw error;
     }
   }
@@ -204,6 +196,7 @@ export class RecordedDriver implements StorageDriver {
           await this.#finishRemoval(layer);
         }),
       );
+      if (this.#backend.defersRemoval && this.#records.get(layer.id)) this.#later.add(layer.id);
     }
     did.push(...(await this.#sweep()));
     for (const name of (await ifExists(readdir(this.#lockFolder))) ?? []) {
@@ -304,12 +297,4 @@ async function told(success: string, action: () => Promise<void>): Promise<strin
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
-}
-
-function checkId(id: LayerId): void {
-  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$/.test(id)) return;
-  throw new HullError(
-    `Cannot create layer ${JSON.stringify(id)}: wanted 1 to 128 letters, digits, "_", "." or "-", not beginning with a sign`,
-    { kind: 'invalid' },
-  );
 }

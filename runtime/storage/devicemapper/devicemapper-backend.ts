@@ -16,6 +16,7 @@ import { mountOptions } from './make-base.ts';
 import { baseDevice, makePool } from './make-pool.ts';
 import { DeviceBacking, LoopBacking, type PoolBacking } from './pool-backing.ts';
 import { requireFreeSpace, requireWorkingPool } from './pool-health.ts';
+import { poolStatusText } from './pool-status-text.ts';
 import {
   currentBaseSize,
   type DevicemapperOptions,
@@ -188,25 +189,17 @@ export class DevicemapperBackend implements LayerBackend {
   }
 
   async status(): Promise<readonly (readonly [string, string])[]> {
-    const { fs } = this.#settings;
-    const { dataUsed, dataTotal, metadataUsed, metadataTotal, transaction } = this.#pool.status();
-    const blockSize = this.#pool.blockSize();
-    const metadataBlock = 4096;
-    return [
-      ['Pool Name', this.#pool.name],
-      ['Pool Blocksize', sizeText(blockSize)],
-      ['Base Device Size', sizeText(currentBaseSize(this.#settings))],
-      ['Backing Filesystem', fs],
-      ['Data file', this.#backing?.data ?? `pool ${this.#pool.name}`],
-      ['Metadata file', this.#metadata],
-      ['Data Space Used', sizeText(dataUsed * blockSize)],
-      ['Data Space Total', sizeText(dataTotal * blockSize)],
-      ['Metadata Space Used', sizeText(metadataUsed * metadataBlock)],
-      ['Metadata Space Total', sizeText(metadataTotal * metadataBlock)],
-      ['Transaction', String(transaction)],
-      ['Deferred Removal Enabled', String(this.#options.deferredRemoval)],
-      ['Deferred Deletion Enabled', String(this.#options.deferredDeletion)],
-    ];
+    return poolStatusText(
+      {
+        name: this.#pool.name,
+        data: this.#backing?.data ?? `pool ${this.#pool.name}`,
+        metadata: this.#metadata,
+        blockSize: this.#pool.blockSize(),
+        settings: this.#settings,
+        options: this.#options,
+      },
+      this.#pool.status(),
+    );
   }
 
   async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
@@ -229,7 +222,7 @@ export class DevicemapperBackend implements LayerBackend {
     for (const name of await deviceMapper.list()) {
       if (this.#names.isOurs(name) && name !== this.#pool.name) deviceMapper.remove(name);
     }
-    this.#pool.deactivate();
+    if (this.#pool.deactivate()) await this.#backing?.freed();
   }
 
   get #metadata(): string {

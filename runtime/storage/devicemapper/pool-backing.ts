@@ -1,5 +1,6 @@
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cleanup } from '../../base/cleanup.ts';
 import { HullError } from '../../base/errors.ts';
 import { readBlockDevice } from '../../kernel/block-device.ts';
@@ -23,6 +24,8 @@ export interface PoolBacking {
   wipe(): Promise<void>;
   /** The devices for a table; what is pushed is undone when the table holds them. */
   attach(undo: Cleanup): Promise<{ readonly metadata: DeviceNumber; readonly data: DeviceNumber }>;
+  /** The pool is gone: afterwards the devices under it are free as well, where they are ours. */
+  freed(): Promise<void>;
   /** Whether the `major:minor` of a table are ours. */
   isOn(device: string, what: 'data' | 'metadata'): Promise<boolean>;
 }
@@ -60,6 +63,14 @@ export class LoopBacking implements PoolBacking {
     const data = await attachLoop(this.data);
     undo.push(() => data.handle.close());
     return { metadata, data };
+  }
+
+  // They detach with their last user. udev may be that, which looks at a device that was written to.
+  async freed(): Promise<void> {
+    const deadline = Date.now() + detachMs;
+    for (const file of [this.data, this.metadata]) {
+      while ((await findLoops(file)).length > 0 && Date.now() < deadline) await sleep(20);
+    }
   }
 
   async isOn(device: string, what: 'data' | 'metadata'): Promise<boolean> {
@@ -104,11 +115,15 @@ export class DeviceBacking implements PoolBacking {
     return { metadata: await readBlockDevice(this.metadata), data: await readBlockDevice(this.data) };
   }
 
+  async freed(): Promise<void> {}
+
   async isOn(device: string, what: 'data' | 'metadata'): Promise<boolean> {
     const { major, minor } = await readBlockDevice(this[what]);
     return `${major}:${minor}` === device;
   }
 }
 
+/** How long loop devices may be looked at by others after the pool has gone. */
+const detachMs = 5000;
 /** The kernel makes a pool where the metadata's first block is zero, and opens one elsewhere. */
 const superblock = 4096;
