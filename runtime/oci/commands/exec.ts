@@ -83,7 +83,7 @@ function processOf(spec: Spec, values: Values, command: readonly string[]): Proc
     args: command,
     terminal: values.tty,
     cwd: values.cwd ?? own.cwd,
-    env: [...(own.env ?? []), ...values.env],
+    env: replaced(own.env ?? [], values.env),
     user: {
       ...own.user,
       ...(uid ? { uid: wholeNumber(uid, '--user') } : {}),
@@ -93,6 +93,11 @@ function processOf(spec: Spec, values: Values, command: readonly string[]): Proc
     noNewPrivileges: values['no-new-privs'] || (own.noNewPrivileges ?? false),
     ...(values.cap.length === 0 ? {} : { capabilities: grantable(withCapabilities(own, values.cap)) }),
   };
+}
+
+/** A later entry replaces an earlier one of its name: programs read the first. */
+function replaced(env: readonly string[], more: readonly string[]): readonly string[] {
+  return [...new Map([...env, ...more].map((entry) => [entry.split('=', 1)[0], entry])).values()];
 }
 
 function withCapabilities(own: Process, names: readonly string[]): NonNullable<Process['capabilities']> {
