@@ -44,7 +44,7 @@ it('ends and removes what a dead harness left, and nothing else', async () => {
   const exit = once(guest, 'exit');
   expect(await reapOwners(folder)).toEqual([`process ${guest.pid} (${label}-dead)`, left]);
   expect((await exit)[1]).toBe('SIGKILL');
-  expect(processesLabelled(`${label}-dead-but-longer`)).toEqual([stranger.pid]);
+  expect(processesLabelled(`${label}-dead-but-longer`)).toContain(stranger.pid);
   expect([existsSync(left), existsSync(other)]).toEqual([false, true]);
   expect(await readOwners(folder)).toEqual([]);
   expect(await reapOwners(folder)).toEqual([]);
@@ -58,5 +58,6 @@ it('leaves what belongs to a living harness', async () => {
   await recordOwner(folder, label, [mine]);
   expect(await reapOwners(folder)).toEqual([]);
   expect(existsSync(mine)).toBe(true);
-  expect(processesLabelled(label)).toEqual([guest.pid]);
+  // A shell that is about to start another program is there twice for a moment.
+  expect(processesLabelled(label)).toContain(guest.pid);
 });
