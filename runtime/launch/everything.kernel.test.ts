@@ -30,7 +30,7 @@ const questions: readonly (readonly [question: string, answer: RegExp])[] = [
   [mount('/shared'), /shared:/],
   ['cat /one /tree/file', /^volume\nvolume$/],
   ['ls /masked; echo x > /dev/null; ls /dev/kmsg', /^\/dev\/kmsg$/],
-  ['cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax', /^1\n4096$/],
+  ['cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax', /^1\n(4096|8192)$/],
   [
     'echo 0 2>&1 > /proc/sys/net/ipv4/ip_forward || echo no',
     /(Read-only file system|nonexistent|Permission denied|can't create)[\s\S]*no$/,

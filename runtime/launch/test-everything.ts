@@ -81,7 +81,11 @@ export async function requestWithEverything(
     ...(userNamespace ? { uidMappings: ids, gidMappings: ids } : {}),
     ...(time ? { timeOffsets: { boottime: { secs: 50_000_000 }, monotonic: { secs: 100 } } } : {}),
     devices: [{ type: 'c', path: '/dev/kmsg', major: 1, minor: 11, fileMode: 0o600 }],
-    sysctl: { 'net.ipv4.ip_forward': '1', 'kernel.msgmax': '4096' },
+    sysctl: {
+      'net.ipv4.ip_forward': '1',
+      // Of the host's root alone before 5.19.
+      ...(userNamespace && major < 6 ? {} : { 'kernel.msgmax': '4096' }),
+    },
     maskedPaths: ['/proc/kcore', '/masked', '/no/such/path'],
     readonlyPaths: ['/proc/sys', '/no/such/path'],
     rootfsPropagation: 'private',
