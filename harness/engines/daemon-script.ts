@@ -32,7 +32,8 @@ end)
   alive "$file" "$exe" || exit 0
   [ "$2" = 0 ] || sleep "$2"
   kill -"$1" "$p" 2>/dev/null || exit 0
-  gone "$p" $(($3 * 10)) || { echo "process $p still runs $3 s after SIG$1" >&2; exit 3; } ;;
+  gone "$p" $(($3 * 10)) || { echo "process $p still runs $3 s after SIG$1" >&2; exit 3; }
+  rm -f "$file" ;;
 start)
   data=$1 exec=$2 log=$3; shift 3
   for folder in "$data" "$exec" "\${file%/*}" "\${log%/*}"; do
