@@ -26,6 +26,8 @@ export interface DetachedRequest {
   readonly spec: Spec;
   readonly rootMounts: readonly MountSpec[];
   readonly cgroup: CgroupEntry;
+  /** As in LaunchRequest. */
+  readonly noPivot?: boolean;
   /** The first process waits on this FIFO before it becomes the command. Made by it. */
   readonly startFifo: string;
   /** It tells here how that went: the end without a word is success. Made by it. */

@@ -22,6 +22,7 @@ export interface CreateOptions {
   readonly pidFile?: string | undefined;
   readonly consoleSocket?: string | undefined;
   readonly preserveFds: number;
+  readonly noPivot: boolean;
   /** The caller takes the terminal over, where there is no console socket. */
   readonly foreground: boolean;
 }
@@ -58,6 +59,7 @@ export async function createContainer(context: Context, options: CreateOptions):
     ),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
     cgroup: group?.entry ?? { v1Procs: [] },
+    noPivot: options.noPivot,
     startFifo: files.startFifo,
     outcomeFifo: files.outcomeFifo,
     stateFiles: { creating: files.creating, created: files.created },

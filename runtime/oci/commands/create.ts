@@ -22,6 +22,7 @@ export async function createCommand(context: Context, args: readonly string[]): 
     pidFile: values['pid-file'],
     consoleSocket: values['console-socket'],
     preserveFds: descriptorCount(values['preserve-fds']),
+    noPivot: values['no-pivot'],
     foreground: false,
   });
   return 0;

@@ -43,6 +43,7 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('Cannot read the command line: wanted "exec <id> <command> …" or --process <file>', {
       kind: 'invalid',
     });
+  refuseUnsupported(values);
   const state = readState(context.root, id);
   const status = await statusOf(context.root, state);
   if (status === 'stopped') throw new HullError('cannot exec in a stopped container', { kind: 'conflict' });
@@ -68,6 +69,16 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
   });
   if (values['pid-file'] !== undefined) writePidFile(values['pid-file'], pid);
   return values.detach ? 0 : await waitInForeground(pid);
+}
+
+function refuseUnsupported(values: Values): void {
+  const found = (['process-label', 'apparmor', 'cgroup'] as const).find(
+    (name) => (values[name]?.length ?? 0) > 0,
+  );
+  if (found === undefined) return;
+  throw new HullError(`Cannot exec with --${found} ${String(values[found])}: hull cannot do that yet`, {
+    kind: 'unsupported',
+  });
 }
 
 /** The process of a file, or the container's own with another command and what the options change. */

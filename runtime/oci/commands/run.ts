@@ -22,6 +22,7 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
     pidFile: values['pid-file'],
     consoleSocket: values['console-socket'],
     preserveFds: descriptorCount(values['preserve-fds']),
+    noPivot: values['no-pivot'],
     foreground: !values.detach,
   });
   const pid = state.init_process_pid;
