@@ -40,7 +40,6 @@ export async function finishLocked(
   const oomKilled = await endCgroup(engine, container.id, troubles);
   const heldBy = await releaseRoot(engine, container);
   if (heldBy !== undefined) troubles.push(heldBy);
-  await rm(runDirOf(engine, container.id), { recursive: true, force: true });
   const ended: ExitedState = {
     kind: 'exited',
     exitCode: outcome === 'lost' ? 137 : outcome.exitCode,
@@ -49,6 +48,8 @@ export async function finishLocked(
     oomKilled,
   };
   await settle(engine, container, ended, { attempt: run.attempt, error: troubles.join('; '), heldBy });
+  // Not earlier: with the exit record gone and the end not written down yet, a daemon killed here would call the monitor lost.
+  await rm(runDirOf(engine, container.id), { recursive: true, force: true });
 }
 
 /** Records an end and applies what follows from it. Mutex held. */
