@@ -4,11 +4,12 @@ import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { checkSysctls } from './check-sysctls.ts';
 import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
+import { type HostHandles, openHostHandles } from './host-handles.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
 import { refuseUnsupported, setLabels, setPersonality, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
-import { buildRoot, type HostHandles, openHostHandles, type RootRequest } from './root-steps.ts';
+import { buildRoot, type RootRequest } from './root-steps.ts';
 import type { ClonedTrees } from './user-namespace-steps.ts';
 import { becomeUser } from './user-steps.ts';
 
