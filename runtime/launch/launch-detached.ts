@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../base/errors.ts';
-import { createPipe, waitForEnd } from '../sys/process.ts';
+import { createPipe } from '../sys/process.ts';
 import {
   compileDetached,
   type DetachedRequest,
@@ -8,15 +9,14 @@ import {
   needsSync,
 } from './compile-detached.ts';
 import { callsOf, stepOf } from './explain.ts';
-import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
+import type { Hands } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
 import type { Program } from './program.ts';
 import { parseRecords, type StartRecord } from './records.ts';
-import { spawnProgram } from './spawn.ts';
 import type { LaunchStep } from './types.ts';
 
 export interface DetachedProcess {
-  /** Our child: the launcher clones it off as its sibling. */
+  /** A child of whose hands these were: the launcher clones it off as its sibling. */
   readonly pid: number;
   readonly startTicks: string;
   /** What can still fail after `start`, for its error: `startDetached` runs in another process. */
@@ -24,15 +24,17 @@ export interface DetachedProcess {
 }
 
 /**
- * Makes a container up to the point where its first process waits for `startDetached`. Blocks Node: the command line has nothing else to
- * do. `atSync` runs where the specification has hooks of creation; what it throws ends the creation. LaunchError as with `launch`, and
+ * Makes a container up to the point where its first process waits for `startDetached`. `atSync` runs where the specification has hooks of creation; what it throws ends the creation. LaunchError as with `launch`, and
  * then nothing is left but the FIFOs.
  */
-export function createDetached(request: DetachedRequest, atSync: (pid: number) => void): DetachedProcess {
+export async function createDetached(
+  request: DetachedRequest,
+  hands: Hands,
+  atSync: (pid: number) => void,
+): Promise<DetachedProcess> {
   const program = compileDetached(request);
   const record = detachedRecordDescriptor(request);
   const go = createPipe();
-  const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
   let open = true;
   const closeGo = () => {
     if (open) closeSync(go.write);
@@ -41,8 +43,8 @@ export function createDetached(request: DetachedRequest, atSync: (pid: number) =
   let launcher: number;
   let recordPipe: number;
   try {
-    const descriptors = new Map([...inherited, [record + 1, go.read]]);
-    ({ pid: launcher, recordPipe } = spawnProgram(program, { name: 'hull-oci', record, descriptors }));
+    const how = { name: 'hull-oci', record, extra: go.read };
+    ({ pid: launcher, recordPipe } = await hands.spawn(program, how));
   } catch (error) {
     closeGo();
     throw error;
@@ -53,7 +55,7 @@ export function createDetached(request: DetachedRequest, atSync: (pid: number) =
   let failure: unknown;
   try {
     let synced = !needsSync(request);
-    for (const seen of readRecords(recordPipe)) {
+    for await (const seen of readRecords(hands, recordPipe)) {
       records = seen;
       const pid = pidOf(records);
       if (synced || pid === undefined || !records.some(({ kind }) => kind === 'sync')) continue;
@@ -70,13 +72,13 @@ export function createDetached(request: DetachedRequest, atSync: (pid: number) =
     closeGo();
     closeSync(recordPipe);
   }
-  waitForEnd(launcher);
+  await hands.reap(launcher);
   const pid = pidOf(records);
   const alive = records.find((each) => each.kind === 'alive');
   const failed = records.find((each) => each.kind === 'error');
   if (pid !== undefined && alive && !failed && failure === undefined)
     return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(program) };
-  if (pid !== undefined) waitForEnd(pid);
+  if (pid !== undefined) await hands.reap(pid);
   if (failure !== undefined) throw failure;
   if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
   throw new HullError(`Cannot create ${request.id}: its first process ended without a word`, {
@@ -89,11 +91,11 @@ function pidOf(records: readonly StartRecord[]): number | undefined {
 }
 
 /** All records so far, each time there are more, until nobody can write any. */
-function* readRecords(fd: number): Generator<readonly StartRecord[]> {
+async function* readRecords(hands: Hands, fd: number): AsyncGenerator<readonly StartRecord[]> {
   let bytes = Buffer.alloc(0);
   const chunk = Buffer.alloc(65536);
   for (;;) {
-    const length = readSync(fd, chunk);
+    const length = await hands.read(fd, chunk);
     if (length === 0) return;
     bytes = Buffer.concat([bytes, chunk.subarray(0, length)]);
     yield parseRecords(bytes);
@@ -111,10 +113,10 @@ function stepsOfStart(program: Program): readonly LaunchStep[] {
  * Lets the first process go on and answers when it has become the command. Kind `conflict` where it does not wait: started
  * already, or ended.
  */
-export function startDetached(
+export async function startDetached(
   request: Pick<DetachedRequest, 'id' | 'startFifo' | 'outcomeFifo'>,
   steps: readonly LaunchStep[],
-): void {
+): Promise<void> {
   const { id, startFifo, outcomeFifo } = request;
   const nobody = (cause: unknown) =>
     new HullError(`Cannot start container ${id}: its first process does not wait for a start`, {
@@ -137,7 +139,7 @@ export function startDetached(
     writeSync(start, '.');
     closeSync(start);
     rmSync(startFifo, { force: true });
-    const record = readOutcome(outcome);
+    const record = await readOutcome(outcome);
     const step = steps.find(({ index }) => index === record?.step);
     if (record && step) throw new LaunchError(step, record.errno);
     if (record)
@@ -147,7 +149,10 @@ export function startDetached(
   }
 }
 
-function readOutcome(fd: number): { readonly step: number; readonly errno: number } | undefined {
+/** Most often it is there within a millisecond, which a timer would double; after that others may have their turn. */
+async function readOutcome(
+  fd: number,
+): Promise<{ readonly step: number; readonly errno: number } | undefined> {
   const bytes = Buffer.alloc(4096);
   const pause = new Int32Array(new SharedArrayBuffer(4));
   for (let ms = 0.05; ; ms = Math.min(ms * 2, 5)) {
@@ -157,6 +162,7 @@ function readOutcome(fd: number): { readonly step: number; readonly errno: numbe
     } catch (error) {
       if (codeOf(error) !== 'EAGAIN') throw error;
     }
-    Atomics.wait(pause, 0, 0, ms);
+    if (ms < 1) Atomics.wait(pause, 0, 0, ms);
+    else await sleep(ms);
   }
 }

@@ -73,14 +73,8 @@ export function spawnProgram(
  * `vm.memfd_noexec` forbids that, a nameless file on a file system that allows execution.
  */
 function spawnImage(image: Buffer, name: string, descriptors: ReadonlyMap<number, number>): number {
-  const memfd = createExecutableMemfd(name);
-  if (memfd !== undefined) {
-    const fd = reopenForReading(memfd, () => {
-      writeSync(memfd, image);
-      sealMemfd(memfd);
-    });
-    return spawnDescriptor(fd, name, descriptors);
-  }
+  const sealed = sealedImage(image, name);
+  if (sealed !== undefined) return spawnDescriptor(sealed, name, descriptors);
   const tried: string[] = [];
   for (const folder of ['/var/tmp', '/tmp', '/dev/shm']) {
     try {
@@ -101,6 +95,16 @@ function spawnImage(image: Buffer, name: string, descriptors: ReadonlyMap<number
     `Cannot start ${name}: vm.memfd_noexec forbids executable memory files, and ${tried.join(', ')}`,
     { kind: 'unsupported', hint: 'Set vm.memfd_noexec to 1 or 0, or mount /var/tmp without noexec.' },
   );
+}
+
+/** A descriptor to execute the image by, which nobody can write to; undefined where the kernel forbids such files. */
+export function sealedImage(image: Buffer, name: string): number | undefined {
+  const memfd = createExecutableMemfd(name);
+  if (memfd === undefined) return undefined;
+  return reopenForReading(memfd, () => {
+    writeSync(memfd, image);
+    sealMemfd(memfd);
+  });
 }
 
 /** Written, then opened again without write access: a file open for writing cannot be executed (ETXTBSY). */

@@ -1,5 +1,8 @@
-/** What the words before the verb say. */
+import type { Caller } from './caller.ts';
+
+/** Whose call it is, and what the words before the verb say. */
 export interface Context {
+  readonly caller: Caller;
   /** Folder of all containers' states. */
   readonly root: string;
   readonly log?: string;

@@ -1,6 +1,6 @@
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Hook, Process, Spec } from '../base/oci.ts';
@@ -9,8 +9,9 @@ import { createDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
 import { withHome } from './home.ts';
-import { runHooks } from './hooks.ts';
+import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { readBundle } from './read-bundle.ts';
+import { countMounts, removeOwnMounts, sharesMounts } from './shared-mounts.ts';
 import { type ContainerState, removeState, reserveId, writeState } from './state-store.ts';
 import { stateView } from './status.ts';
 
@@ -32,6 +33,9 @@ export async function createContainer(context: Context, options: CreateOptions):
   const { id } = options;
   const { folder, rootfs, spec } = readBundle(options.bundle, options.config);
   checkTerminal(spec, options);
+  if (spec.process.terminal && options.consoleSocket === undefined)
+    context.caller.needOwnProcess('the terminal is copied');
+  needOwnProcessForHooks(context.caller, spec.hooks);
   await using undo = new Cleanup();
   const files = reserveId(context.root, id);
   undo.push(() => removeState(files));
@@ -45,9 +49,11 @@ export async function createContainer(context: Context, options: CreateOptions):
     rootfs,
     owner: ownerName(),
     ...(cgroupPath === undefined ? {} : { cgroup_path: cgroupPath }),
+    ...(sharesMounts(spec) ? { mounts_at_root: countMounts(rootfs) } : {}),
     config: spec,
     start_steps: [],
   };
+  undo.push(() => removeOwnMounts(state));
   // Before anything is made that it could lead a later `delete` to.
   writeState(files, state);
   const group = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec.linux.resources);
@@ -55,7 +61,7 @@ export async function createContainer(context: Context, options: CreateOptions):
   const request: DetachedRequest = {
     id,
     spec: withHooksEnvironment(
-      withLimits({ ...spec, process: withSockets(await withHome(spec.process, rootfs)) }),
+      withLimits(context, { ...spec, process: withSockets(await withHome(spec.process, rootfs)) }),
     ),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
     cgroup: group?.entry ?? { v1Procs: [] },
@@ -64,10 +70,10 @@ export async function createContainer(context: Context, options: CreateOptions):
     outcomeFifo: files.outcomeFifo,
     stateFiles: { creating: files.creating, created: files.created },
     preservedDescriptors: options.preserveFds,
-    ...(options.consoleSocket === undefined ? {} : { consoleSocket: resolve(options.consoleSocket) }),
+    ...(options.consoleSocket === undefined ? {} : { consoleSocket: options.consoleSocket }),
   };
   for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
-  const { pid, startTicks, startSteps } = createDetached(request, (first) => {
+  const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, (first) => {
     state = { ...state, init_process_pid: first };
     const view = stateView(state, 'creating');
     writeFileSync(files.creating, JSON.stringify(view), { mode: 0o600 });
@@ -117,17 +123,13 @@ function checkTerminal(spec: Spec, { consoleSocket, foreground }: CreateOptions)
     );
 }
 
-/** Node has raised our soft limit of open files: the command is to have the caller's. */
-function withLimits(spec: Spec): Spec {
+function withLimits({ caller }: Context, spec: Spec): Spec {
   const rlimits = spec.process.rlimits ?? [];
   if (rlimits.some(({ type }) => type === 'RLIMIT_NOFILE')) return spec;
-  const line = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readFileSync(`/proc/${process.ppid}/limits`, 'utf8'));
-  if (!line) return spec;
-  const [soft = 1024, hard = 1024] = line.slice(1).map((word) => (word === 'unlimited' ? -1 : Number(word)));
-  return {
-    ...spec,
-    process: { ...spec.process, rlimits: [...rlimits, { type: 'RLIMIT_NOFILE', soft, hard }] },
-  };
+  const limit = caller.openFiles();
+  if (!limit) return spec;
+  const withOurs = [...rlimits, { type: 'RLIMIT_NOFILE', ...limit }];
+  return { ...spec, process: { ...spec.process, rlimits: withOurs } };
 }
 
 /** Socket activation: the process is told of the sockets as the first of its pid namespace (sd_listen_fds(3)). */

@@ -1,9 +1,9 @@
 import { HullError } from '../base/errors.ts';
-import { waitForEnd } from '../sys/process.ts';
 import type { Context } from './context.ts';
 import { groupOf } from './groups.ts';
-import { runHooks } from './hooks.ts';
+import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { warn } from './messages.ts';
+import { removeOwnMounts } from './shared-mounts.ts';
 import { type ContainerState, removeState, stateFiles } from './state-store.ts';
 import { isAlive, stateView, statusOf } from './status.ts';
 
@@ -16,6 +16,7 @@ export async function deleteContainer(
   state: ContainerState,
   { force }: { readonly force: boolean },
 ): Promise<void> {
+  needOwnProcessForHooks(context.caller, state.config.hooks);
   const status = await statusOf(context.root, state);
   if (status !== 'stopped' && status !== 'created' && !force)
     throw new HullError(`cannot delete container ${state.id} that is not stopped: ${status}`, {
@@ -25,8 +26,9 @@ export async function deleteContainer(
   if (isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
   try {
     if (group && (await group.exists())) await group.kill(AbortSignal.timeout(patienceMs));
-    await untilGone(state);
+    await untilGone(context, state);
     await group?.remove();
+    await removeOwnMounts(state);
   } catch (error) {
     // Killed, and held by something that is not ours (frozen in another group): it goes when that lets go of it.
     if (!force) throw error;
@@ -42,10 +44,10 @@ export async function deleteContainer(
   }
 }
 
-async function untilGone(state: ContainerState): Promise<void> {
-  const deadline = performance.now() + patienceMs;
+async function untilGone({ caller }: Context, state: ContainerState): Promise<void> {
+  const deadline = Date.now() + patienceMs;
   for (let pause = 1; isAlive(state); pause = Math.min(pause * 2, 50)) {
-    if (performance.now() > deadline)
+    if (Date.now() > deadline)
       throw new HullError(
         `Cannot delete container ${state.id}: its first process ${state.init_process_pid} was killed and is still there: Device or resource busy`,
         { kind: 'busy' },
@@ -53,5 +55,5 @@ async function untilGone(state: ContainerState): Promise<void> {
     await new Promise((done) => setTimeout(done, pause));
   }
   // Ours, where `run` has made it.
-  if (state.init_process_pid !== 0) waitForEnd(state.init_process_pid);
+  if (state.init_process_pid !== 0) await caller.hands.reap(state.init_process_pid);
 }

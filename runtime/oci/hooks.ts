@@ -1,6 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { HullError } from '../base/errors.ts';
-import type { Hook, HookName } from '../base/oci.ts';
+import type { Hook, HookName, Hooks } from '../base/oci.ts';
+import type { Caller } from './caller.ts';
+
+/** Hooks inherit the caller's environment and descriptors, and may call the command line themselves. */
+export function needOwnProcessForHooks(caller: Caller, hooks: Hooks | undefined): void {
+  if (Object.values(hooks ?? {}).some((list: readonly Hook[]) => list.length > 0))
+    caller.needOwnProcess('hooks');
+}
 
 /**
  * Runs hooks in the runtime's namespaces, one after the other, the state on their stdin (config.md, "POSIX-platform Hooks"). The first that

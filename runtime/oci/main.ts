@@ -1,4 +1,5 @@
 import { HullError } from '../base/errors.ts';
+import { type Caller, OwnProcessNeeded, ownCaller } from './caller.ts';
 import { createCommand } from './commands/create.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { eventsCommand } from './commands/events.ts';
@@ -37,6 +38,9 @@ const commands: Readonly<Record<string, Command>> = {
   update: updateCommand,
 };
 
+/** What a resident process does for others: the life of a container. The rest is rare, or prints at length. */
+const forOthers = new Set(['create', 'delete', 'exec', 'kill', 'pause', 'resume', 'run', 'start', 'state']);
+
 const table = {
   root: { takes: 'text' },
   log: { takes: 'text' },
@@ -52,26 +56,28 @@ const table = {
 } as const;
 
 /** One call of the OCI runtime command line; answers its exit status. */
-export async function ociMain(args: readonly string[]): Promise<number> {
+export async function ociMain(args: readonly string[], caller: Caller = ownCaller): Promise<number> {
   let context: Context | undefined;
   let verb = '';
   try {
     const { values, rest } = parseOptions(args, table, { stopAtWord: true });
     verb = rest[0] ?? '';
+    if (!forOthers.has(verb) || values.version || values.help) caller.needOwnProcess(`the verb ${verb}`);
     if (values.version) {
-      process.stdout.write('hull-oci version 0.1.0\nspec: 1.2.0\n');
+      caller.write(1, 'hull-oci version 0.1.0\nspec: 1.2.0\n');
       return 0;
     }
     if (values.help || verb === '' || verb === 'help') {
-      process.stdout.write(`${usage}\n`);
+      caller.write(1, `${usage}\n`);
       return 0;
     }
     context = {
-      root: values.root ?? defaultRoot(),
+      caller,
+      root: values.root === undefined ? defaultRoot() : caller.path(values.root),
       logFormat: values['log-format'] === 'json' ? 'json' : 'text',
       debug: values.debug,
       cgroups: values['cgroup-manager'] === 'disabled' ? 'disabled' : 'cgroupfs',
-      ...logFile(values.log),
+      ...logFile(caller, values.log),
     };
     if (values['systemd-cgroup'] || values['cgroup-manager'] === 'systemd')
       throw new HullError(
@@ -90,7 +96,8 @@ export async function ociMain(args: readonly string[]): Promise<number> {
       );
     return await command(context, rest.slice(1));
   } catch (error) {
-    fail(context, error);
+    if (error instanceof OwnProcessNeeded) throw error;
+    fail(context ?? { caller }, error);
     return verb === 'exec' ? 255 : 1;
   }
 }
@@ -105,6 +112,6 @@ function defaultRoot(): string {
 }
 
 /** crun takes `file:<path>` as well. */
-function logFile(log: string | undefined): { readonly log?: string } {
-  return log === undefined || log === '' ? {} : { log: log.replace(/^file:/, '') };
+function logFile(caller: Caller, log: string | undefined): { readonly log?: string } {
+  return log === undefined || log === '' ? {} : { log: caller.path(log.replace(/^file:/, '')) };
 }

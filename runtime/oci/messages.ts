@@ -2,8 +2,11 @@ import { appendFileSync } from 'node:fs';
 import { LaunchError } from '../launch/launch-error.ts';
 import type { Context } from './context.ts';
 
+/** A command line that cannot be read has no more than its caller. */
+type MessageContext = Pick<Context, 'caller'> & Partial<Context>;
+
 /** To the log file as callers parse it (logrus' formats), and for people to stderr. */
-export function fail(context: Context | undefined, error: unknown): void {
+export function fail(context: MessageContext, error: unknown): void {
   write(context, 'error', textOf(error));
 }
 
@@ -11,17 +14,18 @@ export function warn(context: Context, error: unknown): void {
   write(context, 'warning', textOf(error));
 }
 
-function write(context: Context | undefined, level: 'error' | 'warning', msg: string): void {
+function write(context: MessageContext, level: 'error' | 'warning', msg: string): void {
   const time = new Date().toISOString();
-  if (context?.log !== undefined) {
+  if (context.log !== undefined) {
     const line =
       context.logFormat === 'json'
         ? JSON.stringify({ level, msg, time })
         : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(msg)}`;
     appendFileSync(context.log, `${line}\n`);
   }
-  process.stderr.write(
-    context?.logFormat === 'json' && context.log === undefined
+  context.caller.write(
+    2,
+    context.logFormat === 'json' && context.log === undefined
       ? `${JSON.stringify({ level, msg, time })}\n`
       : `hull oci: ${msg}\n`,
   );

@@ -2,12 +2,13 @@ import { HullError } from '../base/errors.ts';
 import { startDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
 import { deleteContainer } from './delete-container.ts';
-import { runHooks } from './hooks.ts';
+import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { type ContainerState, stateFiles } from './state-store.ts';
 import { stateView, statusOf } from './status.ts';
 
 /** Afterwards the command runs (or has ended already). A failing poststart hook ends the container. */
 export async function startContainer(context: Context, state: ContainerState): Promise<void> {
+  needOwnProcessForHooks(context.caller, state.config.hooks);
   const status = await statusOf(context.root, state);
   if (status !== 'created') {
     const reason =
@@ -16,7 +17,7 @@ export async function startContainer(context: Context, state: ContainerState): P
         : 'cannot start an already running container';
     throw new HullError(`Cannot start container ${state.id}: ${reason}`, { kind: 'conflict' });
   }
-  startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps);
+  await startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps);
   const { hooks } = state.config;
   try {
     runHooks('poststart', hooks?.poststart, stateView(state, 'running'), state.bundle);

@@ -17,15 +17,20 @@ export async function createCommand(context: Context, args: readonly string[]): 
   const { values, rest } = parseOptions(args, createTable);
   await createContainer(context, {
     id: oneId(rest, 'create'),
-    bundle: values.bundle ?? '.',
+    bundle: context.caller.path(values.bundle ?? '.'),
     config: values.config,
-    pidFile: values['pid-file'],
-    consoleSocket: values['console-socket'],
+    pidFile: pathOf(context, values['pid-file']),
+    consoleSocket: pathOf(context, values['console-socket']),
     preserveFds: descriptorCount(values['preserve-fds']),
     noPivot: values['no-pivot'],
     foreground: false,
   });
   return 0;
+}
+
+/** The caller's meaning of an option that may be absent. */
+export function pathOf({ caller }: Context, word: string | undefined): string | undefined {
+  return word === undefined ? undefined : caller.path(word);
 }
 
 /** `--preserve-fds`, and what socket activation hands on (sd_listen_fds(3)). */

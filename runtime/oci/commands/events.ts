@@ -18,7 +18,7 @@ export async function eventsCommand(context: Context, args: readonly string[]): 
   });
   const state = readState(context.root, oneId(rest, 'events'));
   const group = await needGroup(state, 'watch');
-  const print = (event: object) => process.stdout.write(`${JSON.stringify(event, bigintText)}\n`);
+  const print = (event: object) => context.caller.write(1, `${JSON.stringify(event, bigintText)}\n`);
   if (!isAlive(state))
     throw new HullError(`Cannot watch container ${state.id}: container with id ${state.id} is not running`, {
       kind: 'conflict',

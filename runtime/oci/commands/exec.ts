@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { HullError } from '../../base/errors.ts';
 import type { Process, Spec } from '../../base/oci.ts';
+import type { DetachedExecRequest } from '../../launch/compile-detached-exec.ts';
 import { execDetached } from '../../launch/launch-detached-exec.ts';
 import type { Context } from '../context.ts';
 import { writePidFile } from '../create-container.ts';
@@ -11,8 +12,7 @@ import { parseOptions } from '../options.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
 import { readState } from '../state-store.ts';
 import { statusOf } from '../status.ts';
-import { waitInForeground } from '../wait-in-foreground.ts';
-import { descriptorCount } from './create.ts';
+import { descriptorCount, pathOf } from './create.ts';
 
 const table = {
   'console-socket': { takes: 'text' },
@@ -51,24 +51,28 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('cannot exec in a paused container (use --ignore-paused to override)', {
       kind: 'conflict',
     });
-  const wanted = processOf(state.config, values, command);
+  const file = pathOf(context, values.process);
+  const wanted = processOf(state.config, { ...values, process: file }, command);
   const process = await withHome(wanted, `/proc/${state.init_process_pid}/root`);
-  const consoleSocket = values['console-socket'];
+  const consoleSocket = pathOf(context, values['console-socket']);
+  if (process.terminal && consoleSocket === undefined) context.caller.needOwnProcess('a terminal of its own');
   if (process.terminal && values.detach && consoleSocket === undefined)
     throw new HullError('cannot allocate tty if runc will detach without setting console socket', {
       kind: 'invalid',
     });
   const group = await groupOf(state);
-  const { pid } = execDetached({
+  const request: DetachedExecRequest = {
     target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
     cgroup: group?.entry ?? { v1Procs: [] },
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
     ...(state.config.linux.seccomp ? { seccomp: state.config.linux.seccomp } : {}),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
-  });
-  if (values['pid-file'] !== undefined) writePidFile(values['pid-file'], pid);
-  return values.detach ? 0 : await waitInForeground(pid);
+  };
+  const { pid } = await execDetached(request, context.caller.hands);
+  const pidFile = pathOf(context, values['pid-file']);
+  if (pidFile !== undefined) writePidFile(pidFile, pid);
+  return values.detach ? 0 : await context.caller.waitFor(pid);
 }
 
 function refuseUnsupported(values: Values): void {

@@ -3,7 +3,7 @@ import { capabilityNames } from '../../launch/capabilities.ts';
 import type { Context } from '../context.ts';
 
 /** features.md, "Features Structure". */
-export async function featuresCommand(_: Context): Promise<number> {
+export async function featuresCommand(context: Context): Promise<number> {
   const features = {
     ociVersionMin: '1.0.0',
     ociVersionMax: '1.2.0',
@@ -20,6 +20,6 @@ export async function featuresCommand(_: Context): Promise<number> {
     },
     annotations: {},
   };
-  process.stdout.write(`${JSON.stringify(features, undefined, 2)}\n`);
+  context.caller.write(1, `${JSON.stringify(features, undefined, 2)}\n`);
   return 0;
 }

@@ -15,9 +15,9 @@ export async function listCommand(context: Context, args: readonly string[]): Pr
     const state = tryRead(context.root, id);
     if (state) views.push(stateView(state, await statusOf(context.root, state)));
   }
-  if (values.quiet) process.stdout.write(views.map(({ id }) => `${id}\n`).join(''));
+  if (values.quiet) context.caller.write(1, views.map(({ id }) => `${id}\n`).join(''));
   else if (values.format === 'json')
-    process.stdout.write(`${views.length === 0 ? 'null' : JSON.stringify(views)}\n`);
+    context.caller.write(1, `${views.length === 0 ? 'null' : JSON.stringify(views)}\n`);
   else {
     const rows = views.map((each) => [
       each.id,
@@ -27,7 +27,7 @@ export async function listCommand(context: Context, args: readonly string[]): Pr
       each.created,
       each.owner,
     ]);
-    process.stdout.write(tableText([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
+    context.caller.write(1, tableText([['ID', 'PID', 'STATUS', 'BUNDLE', 'CREATED', 'OWNER'], ...rows]));
   }
   return 0;
 }

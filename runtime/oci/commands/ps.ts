@@ -18,7 +18,7 @@ export async function psCommand(context: Context, args: readonly string[]): Prom
   const group = await needGroup(readState(context.root, id), 'list the processes of');
   const pids = await group.pids();
   if (values.format === 'json') {
-    process.stdout.write(`${JSON.stringify(pids)}\n`);
+    context.caller.write(1, `${JSON.stringify(pids)}\n`);
     return 0;
   }
   const text = execFileSync('ps', psArgs.length === 0 ? ['-ef'] : psArgs, { encoding: 'utf8' });
@@ -27,6 +27,6 @@ export async function psCommand(context: Context, args: readonly string[]): Prom
   if (column < 0)
     throw new HullError("Cannot list processes: found no column PID in ps's output", { kind: 'invalid' });
   const ours = lines.filter((line) => pids.includes(Number(line.trim().split(/\s+/)[column])));
-  process.stdout.write(`${[header, ...ours].join('\n')}\n`);
+  context.caller.write(1, `${[header, ...ours].join('\n')}\n`);
   return 0;
 }

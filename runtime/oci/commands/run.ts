@@ -1,12 +1,10 @@
 import type { Context } from '../context.ts';
 import { createContainer } from '../create-container.ts';
 import { deleteContainer } from '../delete-container.ts';
-import { openMaster } from '../foreground-terminal.ts';
 import { oneId } from '../one-id.ts';
 import { parseOptions } from '../options.ts';
 import { startContainer } from '../start-container.ts';
-import { waitInForeground } from '../wait-in-foreground.ts';
-import { createTable, descriptorCount } from './create.ts';
+import { createTable, descriptorCount, pathOf } from './create.ts';
 
 export async function runCommand(context: Context, args: readonly string[]): Promise<number> {
   const { values, rest } = parseOptions(args, {
@@ -17,10 +15,10 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
   });
   const state = await createContainer(context, {
     id: oneId(rest, 'run'),
-    bundle: values.bundle ?? '.',
+    bundle: context.caller.path(values.bundle ?? '.'),
     config: values.config,
-    pidFile: values['pid-file'],
-    consoleSocket: values['console-socket'],
+    pidFile: pathOf(context, values['pid-file']),
+    consoleSocket: pathOf(context, values['console-socket']),
     preserveFds: descriptorCount(values['preserve-fds']),
     noPivot: values['no-pivot'],
     foreground: !values.detach,
@@ -28,14 +26,19 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
   const pid = state.init_process_pid;
   const ownsTerminal = state.config.process.terminal && values['console-socket'] === undefined;
   try {
-    const master = ownsTerminal ? openMaster(pid, 3 + descriptorCount(values['preserve-fds'])) : undefined;
+    const master = ownsTerminal ? await openMaster(pid, descriptorCount(values['preserve-fds'])) : undefined;
     await startContainer(context, state);
     if (values.detach) return 0;
-    const status = await waitInForeground(pid, master);
+    const status = await context.caller.waitFor(pid, master);
     if (!values.keep) await deleteContainer(context, state, { force: true });
     return status;
   } catch (error) {
     await deleteContainer(context, state, { force: true }).catch(() => {});
     throw error;
   }
+}
+
+async function openMaster(pid: number, preserved: number): Promise<number> {
+  const terminal = await import('../foreground-terminal.ts');
+  return terminal.openMaster(pid, 3 + preserved);
 }

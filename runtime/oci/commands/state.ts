@@ -8,6 +8,6 @@ export async function stateCommand(context: Context, args: readonly string[]): P
   const { rest } = parseOptions(args, {});
   const state = readState(context.root, oneId(rest, 'state'));
   const view = stateView(state, await statusOf(context.root, state));
-  process.stdout.write(`${JSON.stringify(view, undefined, 2)}\n`);
+  context.caller.write(1, `${JSON.stringify(view, undefined, 2)}\n`);
   return 0;
 }

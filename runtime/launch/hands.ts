@@ -1,0 +1,39 @@
+import { readSync } from 'node:fs';
+import { waitForEnd } from '../sys/process.ts';
+import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
+import type { Program } from './program.ts';
+import { spawnProgram } from './spawn.ts';
+
+/**
+ * Who starts the launch programs of the OCI command line and is their parent: this process, or in its place the client of a
+ * resident one. The children have the parent's streams and, between these and the record pipe, its descriptors.
+ */
+export interface Hands {
+  /** `extra` becomes the descriptor after the record pipe's. The end of the record pipe that is read is the caller's to close. */
+  spawn(program: Program, how: SpawnHow): SpawnedProgram | Promise<SpawnedProgram>;
+  /** Next bytes of a record pipe; 0 at its end. */
+  read(fd: number, into: Buffer): number | Promise<number>;
+  /** Waits for a child that is about to end. */
+  reap(pid: number): unknown;
+}
+
+export interface SpawnHow {
+  readonly name: string;
+  readonly record: number;
+  readonly extra: number;
+}
+
+export interface SpawnedProgram {
+  readonly pid: number;
+  readonly recordPipe: number;
+}
+
+/** Blocks Node: the command line has nothing else to do, and a thread costs more than the wait. */
+export const ownHands: Hands = {
+  spawn(program, { name, record, extra }) {
+    const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
+    return spawnProgram(program, { name, record, descriptors: new Map([...inherited, [record + 1, extra]]) });
+  },
+  read: (fd, into) => readSync(fd, into),
+  reap: waitForEnd,
+};
