@@ -1,12 +1,11 @@
 import type { Hook, Spec } from '../base/oci.ts';
-import { MS } from '../kernel/mount-options.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 import { begin, report, reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
 import { runHook } from './hook-steps.ts';
 import { fifo } from './monitor-steps.ts';
-import { mountFlags, quote } from './mount-steps.ts';
+import { quote } from './mount-steps.ts';
 import { planNamespaces } from './namespace-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { address, at, ProgramBuilder } from './program-builder.ts';
@@ -86,29 +85,11 @@ export function compileDetached(request: DetachedRequest): Program {
   });
   reportFailures(p, 'container');
   becomeContainer(p, request, namespaces, {
+    ...(creating ? { hooks: () => waitForHooks(p, spec, sync, creating) } : {}),
     mappedTrees,
     diesWithParent: false,
     takeStreams() {
       if (!spec.process.terminal) ownPipes(p, spec.process.user.uid);
-    },
-    beforeRoot() {
-      if (!creating) return;
-      p.call('mount', [0, p.text('/'), 0, mountFlags(MS.REC | MS.SLAVE), 0], {
-        what: 'keep mounts of hooks from reaching the host',
-      });
-      const stop = p.label('stop');
-      const over = p.label('go on');
-      report(p, 'sync');
-      p.call('read', [sync, address(p.buffer('word', 8)), 1], {
-        what: 'wait for the hooks',
-        zero: stop,
-        positive: over,
-      });
-      p.place(stop);
-      p.call('exit_group', [1]);
-      p.place(over);
-      runHooks(p, 'createContainer', spec.hooks?.createContainer, creating);
-      p.call('close', [creating]);
     },
     inRoot() {
       if (!spec.process.terminal) return;
@@ -132,6 +113,23 @@ export function compileDetached(request: DetachedRequest): Program {
   report(p, 'pid', pid);
   p.call('exit_group', [0]);
   return p.build();
+}
+
+/** The command line runs the hooks that are its own, then the program runs the others. */
+function waitForHooks(p: ProgramBuilder, { hooks }: Spec, sync: number, state: Cell): void {
+  const stop = p.label('stop');
+  const over = p.label('go on');
+  report(p, 'sync');
+  p.call('read', [sync, address(p.buffer('word', 8)), 1], {
+    what: 'wait for the hooks',
+    zero: stop,
+    positive: over,
+  });
+  p.place(stop);
+  p.call('exit_group', [1]);
+  p.place(over);
+  runHooks(p, 'createContainer', hooks?.createContainer, state);
+  p.call('close', [state]);
 }
 
 function openState(p: ProgramBuilder, path: string): Cell {

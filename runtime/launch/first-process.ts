@@ -4,12 +4,13 @@ import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { checkSysctls } from './check-sysctls.ts';
 import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
-import { type HostHandles, openHostHandles } from './host-handles.ts';
+import { openHostHandles } from './host-handles.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
 import { refuseUnsupported, setLabels, setPersonality, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
-import { buildRoot, type RootRequest } from './root-steps.ts';
+import type { RootRequest } from './root-change-steps.ts';
+import { buildRoot } from './root-steps.ts';
 import type { ClonedTrees } from './user-namespace-steps.ts';
 import { becomeUser } from './user-steps.ts';
 
@@ -21,10 +22,10 @@ export interface FirstProcessForm {
   takeStreams(): void;
   /** Set when the specification says nothing; undefined leaves the caller's. */
   readonly defaultOomScoreAdj?: number;
-  /** In the namespaces, the host's files still in sight and nothing mounted yet. */
-  beforeRoot?(host: HostHandles): void;
   /** Confined to the root, its mounts and devices made. */
   inRoot?(): void;
+  /** After that, the host's tree in sight, and the root with its mounts at its place in it. */
+  hooks?(): void;
   /** From `cloneContainer`. */
   readonly mappedTrees?: ClonedTrees;
   /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
@@ -48,18 +49,24 @@ export function becomeContainer(
   p.call('setsid', [], { what: 'begin a session' });
   form.takeStreams();
   if (!namespaces.needsHelper)
-    for (const { type, path } of namespaces.joined) if (type !== 'pid') joinNamespace(p, type, path);
+    for (const { type, path } of namespaces.joined)
+      if (type !== 'pid' && type !== 'mount') joinNamespace(p, type, path);
   if (namespaces.isNew('cgroup'))
     p.call('unshare', [namespaceFlag('cgroup')], { what: 'make a cgroup namespace' });
   setNames(p, spec);
   if (namespaces.isNew('network')) raiseLoopback(p);
+  // Behind all others, whose files it may not show; and before any path of the host that the root is made of.
+  for (const { type, path } of namespaces.joined) if (type === 'mount') joinNamespace(p, type, path);
   const host = openHostHandles(p, request, namespaces, form.mappedTrees);
   const stat = readOwnStat(p, host.proc);
   const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
   if (score !== undefined && !namespaces.needsHelper)
     writeText(p, host.proc, 'self/oom_score_adj', String(score), { what: `set oom_score_adj to ${score}` });
-  form.beforeRoot?.(host);
-  buildRoot(p, request, host, { inRoot: form.inRoot && (() => form.inRoot?.()) });
+  buildRoot(p, request, host, {
+    ownMounts: namespaces.isNew('mount'),
+    inRoot: form.inRoot && (() => form.inRoot?.()),
+    hooks: form.hooks && (() => form.hooks?.()),
+  });
   // Not earlier: few descriptors may be allowed.
   limitResources(p, spec.process);
   setScheduling(p, spec.process);

@@ -33,15 +33,9 @@ export interface NamespacePlan {
 
 export function planNamespaces({ linux }: Spec): NamespacePlan {
   const { uidMappings = [], gidMappings = [], timeOffsets = {} } = linux;
-  for (const { type, path } of linux.namespaces)
-    if (type === 'mount' && path !== undefined)
-      throw new HullError(`Cannot join mount namespace ${quote(path)}: hull mounts every root in a new one`, {
-        kind: 'unsupported',
-      });
   const isNew = (type: NamespaceType) =>
     linux.namespaces.some((entry) => entry.type === type && entry.path === undefined);
   const joined = linux.namespaces.flatMap(({ type, path }) => (path === undefined ? [] : [{ type, path }]));
-  if (!isNew('mount')) throw invalid('Cannot start without a mount namespace: the root is mounted in it');
   const user = isNew('user') ? 'new' : joined.some(({ type }) => type === 'user') ? 'joined' : undefined;
   if (user === 'new' && (uidMappings.length === 0 || gidMappings.length === 0))
     throw invalid('Cannot make a user namespace: found none, wanted linux.uidMappings and linux.gidMappings');

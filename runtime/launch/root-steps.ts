@@ -2,25 +2,14 @@ import { HullError } from '../base/errors.ts';
 import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { sysctlFile } from './check-sysctls.ts';
 import { writeText } from './common-steps.ts';
-import { named } from './constants.ts';
 import { fillDev, makeDevice } from './device-steps.ts';
-import { type HostHandles, isBind, openPath } from './host-handles.ts';
+import { type HostHandles, isBind } from './host-handles.ts';
 import { makeReadonly, maskPath } from './mask-steps.ts';
-import {
-  type MountedRoot,
-  mountFlags,
-  quote,
-  restrictMount,
-  setPropagation,
-  stagedRoot,
-  stageRoot,
-  stagingRoot,
-} from './mount-steps.ts';
-import type { Cell } from './program.ts';
+import { quote, restrictMount, setPropagation } from './mount-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
+import { changeRoot, type RootRequest } from './root-change-steps.ts';
 import { specMount } from './spec-mount-steps.ts';
 import { makeFolders } from './target-steps.ts';
-import type { LaunchRequest } from './types.ts';
 
 /**
  * # The root, in the order that must hold
@@ -31,33 +20,31 @@ import type { LaunchRequest } from './types.ts';
  *    dots, cannot lead out of the container.
  * 3. Mounts, devices, masked paths. Bind sources are named by descriptor: the host's own `/proc/self/fd` is the
  *    working folder, and the source is a number in it.
- * 4. Back to the staging root, pivot_root again into the container's, and the staging root is detached with
+ * 4. Hooks of creation see the host's tree, and in it the root with its mounts at its own place.
+ * 5. Back to the staging root, pivot_root again into the container's, and the staging root is detached with
  *    the host's tree in it.
+ *
+ * Without a mount namespace of its own the container is confined by chroot alone, and its mounts stay where they were made.
  */
-export type RootRequest = Pick<LaunchRequest, 'spec' | 'cgroup' | 'noPivot'> & {
-  readonly rootMounts: LaunchRequest['rootMounts'] | MountedRoot;
-};
+export interface RootForm {
+  /** The mount namespace is the container's own, new one. */
+  readonly ownMounts: boolean;
+  /** Confined to the root, its mounts and devices made. */
+  readonly inRoot?: (() => void) | undefined;
+  /** After that, with the host's tree as `/` and the root, which is the working folder, at its place in it. */
+  readonly hooks?: (() => void) | undefined;
+}
 
-/** Steps 2 to 4 of the order above. */
-export function buildRoot(
-  p: ProgramBuilder,
-  request: RootRequest,
-  host: HostHandles,
-  { inRoot }: { readonly inRoot?: (() => void) | undefined } = {},
-): void {
+/** Steps 2 to 5 of the order above. */
+export function buildRoot(p: ProgramBuilder, request: RootRequest, host: HostHandles, form: RootForm): void {
   const { spec } = request;
   p.call('umask', [0]);
-  stageRoot(p, request.rootMounts);
-  const outside = request.noPivot ? '/' : stagingRoot;
-  const staging = openPath(p, 'staging', outside, `open ${quote(outside)}`);
-  if (!request.noPivot)
-    p.call('pivot_root', [p.text(stagingRoot), p.text(`${stagingRoot}/old`)], {
-      what: 'make the staging root "/"',
-    });
-  const confined = request.noPivot ? stagedRoot : '/root';
-  p.call('chroot', [p.text(confined)], { what: 'confine paths to the root' });
-  p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
-
+  const root = changeRoot(p, request, form.ownMounts);
+  const confine = () => {
+    root.confine();
+    p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
+  };
+  confine();
   for (const mount of spec.mounts ?? []) specMount(p, mount, host);
   if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p, host);
   for (const device of spec.linux.devices ?? []) makeDevice(p, device, host);
@@ -65,37 +52,21 @@ export function buildRoot(
     writeText(p, host.proc, `sys/${sysctlFile(name)}`, value, {
       what: `set sysctl ${name} to ${value}`,
     });
-  inRoot?.();
+  form.inRoot?.();
+  if (form.hooks) {
+    root.visitHost(form.hooks);
+    confine();
+  }
   for (const path of spec.linux.maskedPaths ?? []) maskPath(p, path);
   for (const path of spec.linux.readonlyPaths ?? []) makeReadonly(p, path);
   makeFolders(p, spec.process.cwd);
 
-  if (request.noPivot) moveRoot(p, staging);
-  else pivotInto(p, staging);
+  root.enter();
   p.call('chdir', [p.text('/')], { what: 'enter "/"' });
   if (spec.root.readonly) restrictMount(p, '/', MS.RDONLY, '"/"');
   const { rootfsPropagation } = spec.linux;
   if (rootfsPropagation) setPropagation(p, '/', rootPropagation(rootfsPropagation), '"/"');
   p.call('chdir', [p.text(spec.process.cwd)], { what: `enter working folder ${quote(spec.process.cwd)}` });
-}
-
-function pivotInto(p: ProgramBuilder, staging: Cell): void {
-  p.call('fchdir', [staging], { what: 'go back to the staging root' });
-  p.call('chroot', [p.text('.')], { what: 'leave the confinement' });
-  p.call('chdir', [p.text('/root')], { what: 'enter the root' });
-  p.call('pivot_root', [p.text('.'), p.text('.')], { what: 'make the root "/"' });
-  p.call('umount2', [p.text('.'), named(2, 'MNT_DETACH')], { what: "let go of the host's tree" });
-}
-
-/** Over the host's root, which stays below and out of reach: on an initramfs, which cannot be put away. */
-function moveRoot(p: ProgramBuilder, hostRoot: Cell): void {
-  p.call('fchdir', [hostRoot], { what: "go back to the host's root" });
-  p.call('chroot', [p.text('.')], { what: 'leave the confinement' });
-  p.call('chdir', [p.text(stagedRoot)], { what: 'enter the root' });
-  p.call('mount', [p.text('.'), p.text('/'), 0, mountFlags(MS.MOVE), 0], {
-    what: 'move the root to "/"',
-  });
-  p.call('chroot', [p.text('.')], { what: 'make the root "/"' });
 }
 
 function rootPropagation(word: string): number {

@@ -17,6 +17,8 @@ export interface ContainerState {
   readonly owner: string;
   /** Below every hierarchy's root; absent where the container has no cgroup. */
   readonly cgroup_path?: string;
+  /** Mounts at the root before the container's own, where it has no mount namespace. */
+  readonly mounts_at_root?: number;
   readonly config: Spec;
   readonly start_steps: readonly LaunchStep[];
 }

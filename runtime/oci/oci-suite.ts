@@ -1,0 +1,22 @@
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
+import { OciFixture, whyNoOci } from './oci-fixture.ts';
+
+/** Tests of the command line with one bundle: after each of them no container and no cgroup may be left. */
+export function describeOci(name: string, tests: (fixture: () => OciFixture) => void): void {
+  const title = `${name}${whyNoOci === undefined ? '' : ` (skipped: ${whyNoOci})`}`;
+  describe.skipIf(whyNoOci !== undefined)(title, () => {
+    let fixture: OciFixture;
+    beforeAll(async () => {
+      fixture = await OciFixture.create();
+    });
+    afterAll(async () => {
+      await fixture[Symbol.asyncDispose]();
+    });
+    afterEach(async () => {
+      const left = fixture.left();
+      if (left.length > 0) await fixture.removeAll();
+      expect(left).toEqual([]);
+    });
+    tests(() => fixture);
+  });
+}
