@@ -65,6 +65,19 @@ export function hasPowerSwitch(host: RunningHost): host is RunningHost & PowerSw
   return 'cutPower' in host;
 }
 
+/** A host that takes more disks while it runs. They are gone with the host, and not there after its power was cut. */
+export interface DiskBay {
+  /** Afterwards the disk is in the host; answers its device there: `/dev/vdb`. */
+  plugDisk(disk: SpareDisk): Promise<string>;
+}
+
+/** An empty disk of a size, or a copy of a raw image that what the host writes does not reach. */
+export type SpareDisk = { readonly sizeBytes: number } | { readonly copyOf: string };
+
+export function hasDiskBay(host: RunningHost): host is RunningHost & DiskBay {
+  return 'plugDisk' in host;
+}
+
 export class HostBroken extends Error {
   override readonly name = 'HostBroken';
   readonly what: 'panic' | 'hang' | 'boot' | 'ssh-lost' | 'exited' | 'provision';

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +12,7 @@ import {
   type HostBroken,
   type HostContext,
   type HostDefinition,
+  hasDiskBay,
   hasPowerSwitch,
   type RunningHost,
 } from './host.ts';
@@ -74,6 +75,20 @@ describe.each([
     await first.ssh.writeFile('/var/lib/mark', 'first');
     expect((await second.ssh.run(['cat', '/var/lib/mark'])).exitCode).toBe(1);
     expect(first.sshAddress.port).not.toBe(second.sshAddress.port);
+  });
+
+  it('takes more disks while it runs: empty ones, and copies that leave the original alone', async () => {
+    await using host = await provider.start(definition, context);
+    if (!hasDiskBay(host)) throw new Error('no disk bay');
+    const original = join(context.runDir, 'original.raw');
+    await writeFile(original, 'original'.padEnd(1 << 20, '\0'));
+    const copy = await host.plugDisk({ copyOf: original });
+    const empty = await host.plugDisk({ sizeBytes: 3 << 20 });
+    expect([copy, empty]).toEqual(['/dev/vdb', '/dev/vdc']);
+    expect(await host.ssh.ok(['blockdev', '--getsize64', copy, empty])).toBe(`${1 << 20}\n${3 << 20}\n`);
+    expect(await host.ssh.ok(['head', '-c', '8', copy])).toBe('original');
+    await host.ssh.ok(['sh', '-c', 'echo changed > "$1"; sync', 'write', copy]);
+    expect(await readFile(original, 'utf8')).toMatch(/^original/);
   });
 
   it('calls a crashed kernel a panic, with the end of its console', async () => {

@@ -20,3 +20,8 @@ export const guestPackages = {
     'thin-provisioning-tools',
   ],
 } as const;
+
+/** What the kernel tests of this project call besides, where they run in a guest. */
+export const guestTestPackages = {
+  debian: ['btrfs-progs', 'busybox-static', 'docker-registry', 'openssl', 'skopeo', 'umoci', 'zstd'],
+} as const;

@@ -3,12 +3,12 @@ import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Phase } from '../../../reports/schema.ts';
 import type { Ssh, SshAddress } from '../../ssh/ssh.ts';
-import type { HostContext } from '../host.ts';
+import type { HostContext, SpareDisk } from '../host.ts';
 import { forgetOwner, recordOwner } from '../owners.ts';
 import { firstAnswer } from './boot.ts';
 import { guestBin } from './guest-files.ts';
 import { Machine } from './machine.ts';
-import { createOverlay } from './overlay.ts';
+import { createEmptyDisk, createOverlay } from './overlay.ts';
 import type { Template } from './template.ts';
 import type { QemuTimes } from './times.ts';
 
@@ -27,8 +27,11 @@ export class Guest implements AsyncDisposable {
   readonly times: QemuTimes;
   readonly #context: HostContext;
   readonly #label: string;
-  readonly #disk: string;
+  readonly #folder: string;
   readonly #console: string;
+  /** The last is the machine's; each holds what differs from the one before it, the first from the template's. */
+  readonly #disks: string[] = [];
+  #spares = 0;
 
   private constructor(template: Template, name: string, context: HostContext, times: QemuTimes) {
     this.name = name;
@@ -36,7 +39,7 @@ export class Guest implements AsyncDisposable {
     this.times = times;
     this.#context = context;
     this.#label = `seatrial-${context.runId}-${name}-${randomBytes(3).toString('hex')}`;
-    this.#disk = join(context.runDir, name, `${this.#label}.qcow2`);
+    this.#folder = join(context.runDir, name, this.#label);
     this.#console = join(context.runDir, name, `${this.#label}-console.log`);
   }
 
@@ -47,15 +50,15 @@ export class Guest implements AsyncDisposable {
     times: QemuTimes,
   ): Promise<Guest> {
     const guest = new Guest(template, name, context, times);
-    await mkdir(join(context.runDir, name), { recursive: true });
-    await recordOwner(context.cacheDir, guest.#label, [guest.#disk]);
+    await mkdir(guest.#folder, { recursive: true });
+    await recordOwner(context.cacheDir, guest.#label, [guest.#folder]);
     return guest;
   }
 
   /** From the template's state, in seconds; from a cold boot of its disk where the state does not resume. */
   async start(): Promise<Session> {
     const phases = phaseClock();
-    await createOverlay(this.template.disk, 'qcow2', this.#disk);
+    await this.#addDisk();
     phases.end('overlay');
     try {
       return await this.#resume(phases);
@@ -65,13 +68,21 @@ export class Guest implements AsyncDisposable {
       const why = error instanceof Error ? error.message : String(error);
       this.#context.progress(`the saved state does not resume (${why}); booting instead`);
     }
-    await rm(this.#disk, { force: true });
-    await createOverlay(this.template.disk, 'qcow2', this.#disk);
-    return this.boot(phases);
+    await this.#removeDisks();
+    await this.#addDisk();
+    return this.#boot(phases);
   }
 
-  /** Cold, from the disk as it is. */
-  async boot(phases = phaseClock()): Promise<Session> {
+  /**
+   * Cold, from the disk as the last machine left it. What this one writes goes into a file of its own, so that a write it never
+   * flushed is lost when it is killed; over blocks that the file has already, the host's page cache would keep it.
+   */
+  async bootAgain(): Promise<Session> {
+    await this.#addDisk();
+    return this.#boot(phaseClock());
+  }
+
+  async #boot(phases: PhaseClock): Promise<Session> {
     const { signal } = this.#context;
     const machine = await this.#machine(false);
     try {
@@ -85,9 +96,32 @@ export class Guest implements AsyncDisposable {
     }
   }
 
+  /** One more disk for the session's machine; answers its device in the guest. */
+  async plugDisk({ machine, ssh }: Session, disk: SpareDisk): Promise<string> {
+    const name = `spare${++this.#spares}`;
+    const path = join(this.#folder, `${name}.qcow2`);
+    if ('copyOf' in disk) await createOverlay(disk.copyOf, 'raw', path);
+    else await createEmptyDisk(path, disk.sizeBytes);
+    await machine.plugDisk(name, path);
+    // The kernel finds it by itself; the link with the serial number is udev's.
+    const find = 'for i in $(seq 200); do [ -e "$1" ] && exec readlink -f "$1"; sleep 0.1; done; exit 1';
+    const link = `/dev/disk/by-id/virtio-${name}`;
+    return (await ssh.ok(['sh', '-c', find, 'find', link], { signal: this.#context.signal })).trim();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await rm(this.#disk, { force: true });
+    await rm(this.#folder, { recursive: true, force: true });
     await forgetOwner(this.#context.cacheDir, this.#label);
+  }
+
+  async #addDisk(): Promise<void> {
+    const disk = join(this.#folder, `disk-${this.#disks.length}.qcow2`);
+    await createOverlay(this.#disks.at(-1) ?? this.template.disk, 'qcow2', disk);
+    this.#disks.push(disk);
+  }
+
+  async #removeDisks(): Promise<void> {
+    for (const disk of this.#disks.splice(0)) await rm(disk, { force: true });
   }
 
   async #resume(phases: PhaseClock): Promise<Session> {
@@ -111,13 +145,15 @@ export class Guest implements AsyncDisposable {
 
   #machine(incoming: boolean): Promise<Machine> {
     const { image, shape, memory } = this.template;
+    const disk = this.#disks.at(-1);
+    if (disk === undefined) throw new Error(`Cannot start ${this.name}: it has no disk`);
     return Machine.start(
       shape,
       {
         label: this.#label,
         kernel: image.kernel,
         initrd: image.initrd,
-        disk: this.#disk,
+        disk,
         memory: incoming ? { path: memory, shared: false } : undefined,
         console: this.#console,
         incoming,

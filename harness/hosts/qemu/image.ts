@@ -32,8 +32,8 @@ const excluded = [
   ...['doc', 'man', 'locale', 'info', 'lintian', 'doc-base'].map((folder) => `/usr/share/${folder}/*`),
 ];
 
-// Named one by one: an older kernel or e2fsck in the guest refuses what a newer mke2fs would add by itself.
-const features =
+/** Named one by one: an older kernel or e2fsck in the guest refuses what a newer mke2fs would add by itself. */
+export const ext4Features =
   'none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,huge_file,dir_nlink,extra_isize,metadata_csum';
 
 /** The host's image from the cache, built with mmdebstrap when it is not there (one or two minutes). */
@@ -131,7 +131,7 @@ async function bootstrap(
 async function makeDisk(folder: string, diskGiB: number, signal: AbortSignal): Promise<void> {
   const script = `set -e; cd "$1"; mkdir root; tar -xf root.tar -C root --numeric-owner
 cp root/boot/vmlinuz-* vmlinuz; cp root/boot/initrd.img-* initrd; chmod 644 vmlinuz initrd
-mke2fs -q -F -t ext4 -O ${features} -m 0 -E lazy_itable_init=1,nodiscard -d root disk.raw ${diskGiB}G
+mke2fs -q -F -t ext4 -O ${ext4Features} -m 0 -E lazy_itable_init=1,nodiscard -d root disk.raw ${diskGiB}G
 rm -rf root root.tar early.tar late.tar`;
   const isRoot = process.getuid?.() === 0;
   const command = [...(isRoot ? [] : ['mmdebstrap', '--unshare-helper']), 'sh', '-c', script, 'sh', folder];

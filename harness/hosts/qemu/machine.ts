@@ -86,6 +86,14 @@ export class Machine implements AsyncDisposable {
     await this.qmp.execute('cont');
   }
 
+  /** Plugs a qcow2 into the running machine; `name` is its serial number. */
+  async plugDisk(name: string, path: string): Promise<void> {
+    const file = { driver: 'file', filename: path };
+    const node = { driver: 'qcow2', 'node-name': name, file, discard: 'unmap' };
+    await this.qmp.execute('blockdev-add', { ...node, cache: { 'no-flush': true } });
+    await this.qmp.execute('device_add', { driver: 'virtio-blk-pci', drive: name, serial: name, id: name });
+  }
+
   /** Afterwards the process is gone, without a word to the guest: a power cut. */
   async kill(): Promise<MachineExit> {
     this.#child.kill('SIGKILL');

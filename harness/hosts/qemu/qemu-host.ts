@@ -1,10 +1,10 @@
-import type { PowerSwitch, RunningHost, StoppedHost } from '../host.ts';
+import type { DiskBay, PowerSwitch, RunningHost, StoppedHost } from '../host.ts';
 import { readConsole } from './console.ts';
 import type { Guest, Session } from './guest.ts';
 import { watchMachine } from './watch.ts';
 
 /** The running host of a guest's session. It owns both: disposing it ends the machine and removes the guest. */
-export function runningHost(guest: Guest, session: Session): RunningHost & PowerSwitch {
+export function runningHost(guest: Guest, session: Session): RunningHost & PowerSwitch & DiskBay {
   const { machine, ssh, address } = session;
   const broken = new AbortController();
   const stop = new AbortController();
@@ -26,6 +26,7 @@ export function runningHost(guest: Guest, session: Session): RunningHost & Power
     phases: session.phases,
     broken: broken.signal,
     console: (maxBytes) => readConsole(machine.paths.console, maxBytes),
+    plugDisk: (disk) => guest.plugDisk(session, disk),
     cutPower: async () => {
       if (!owned) throw new Error(`Cannot cut the power of ${guest.name}: it was disposed or cut before`);
       owned = false;
@@ -47,7 +48,7 @@ function stoppedHost(guest: Guest): StoppedHost {
   return {
     boot: async () => {
       if (!owned) throw new Error(`Cannot boot ${guest.name}: it was disposed or booted before`);
-      const session = await guest.boot();
+      const session = await guest.bootAgain();
       owned = false;
       return runningHost(guest, session);
     },
