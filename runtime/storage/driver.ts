@@ -41,6 +41,11 @@ export interface StorageDriver {
   acquire(id: LayerId, options?: AcquireOptions): Promise<AcquiredLayer>;
   /** Afterwards the driver holds nothing host-wide for `id`. Kind `busy` names the holders; finished at a later try or start. */
   release(id: LayerId): Promise<void>;
+  /**
+   * A folder of the host that has, each at its own place, every name of the layer that may differ from its parent's (an overlay's
+   * upper folder), to be read only; undefined where the driver has no such thing, or there is no such layer.
+   */
+  changedNames(id: LayerId): string | undefined;
   /** Label and value pairs for `docker info`. */
   status(): Promise<readonly (readonly [string, string])[]>;
   /** At daemon start: completes or undoes what a crash interrupted; releases what no layer in `inUse` needs; says what it did. */

@@ -39,6 +39,8 @@ export interface LayerBackend {
   pinned(chain: LayerChain): boolean;
   /** Whether a user that no mount table shows is in the way of mounting it again. Looks at every open file. */
   hiddenUser(chain: LayerChain): boolean;
+  /** As StorageDriver has it, of a layer with a parent. Default: none. */
+  changedNames?(layer: LayerRecord): string;
   status(): Promise<readonly (readonly [string, string])[]>;
   /** Removes what no record describes; one sentence for each thing. */
   sweep(records: readonly LayerRecord[]): Promise<readonly string[]>;

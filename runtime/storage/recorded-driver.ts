@@ -173,6 +173,11 @@ export class RecordedDriver implements StorageDriver {
     if (layer) await this.#busy.waitUntilFree(layer, 'release');
   }
 
+  changedNames(id: LayerId): string | undefined {
+    const layer = this.#records.get(id);
+    return layer?.parent === undefined ? undefined : this.#backend.changedNames?.(layer);
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     return this.#backend.status();
   }

@@ -1,7 +1,7 @@
 import { HullError } from '../../base/errors.ts';
 import { showName } from '../tar-header.ts';
-import { EntryMaker, type TreeEntry, whiteout } from './tree-entry.ts';
-import { walkChanges, walkTree } from './walk.ts';
+import { EntryMaker, whiteout } from './tree-entry.ts';
+import { type ChangeOptions, walkChanges, walkTree } from './walk.ts';
 import { writeTar } from './write-tar.ts';
 
 /** A whole tree as a tar archive, without its root. The same tree gives the same bytes. */
@@ -20,11 +20,11 @@ export async function* archiveTree(root: string): AsyncGenerator<Uint8Array, voi
 export async function* archiveChanges(
   root: string,
   parent: string | undefined,
-  leaveOut?: (added: TreeEntry) => boolean,
+  options?: ChangeOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const entries = new EntryMaker();
   async function* sources() {
-    for await (const change of walkChanges(root, parent, leaveOut)) {
+    for await (const change of walkChanges(root, parent, options)) {
       const name = change.kind === 'D' ? change.name : change.entry.name;
       if (name.startsWith('.wh.')) throw reserved(name);
       yield change.kind === 'D' ? whiteout(change.folder, name) : entries.make(change.entry);

@@ -1,5 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
+import { readRawXattrs } from '../../sys/raw-path.ts';
 import type { ByteString } from '../tar-header.ts';
 import { isLeftOut, type TreeEntry } from './tree-entry.ts';
 import { byBytes, TreeFolder } from './tree-folder.ts';
@@ -8,6 +9,16 @@ import { byBytes, TreeFolder } from './tree-folder.ts';
 export type Change =
   | { readonly kind: 'A' | 'C'; readonly entry: TreeEntry }
   | { readonly kind: 'D'; readonly folder: ByteString; readonly name: ByteString };
+
+export interface ChangeOptions {
+  /** What is added and does not count. */
+  readonly leaveOut?: (added: TreeEntry) => boolean;
+  /**
+   * A folder that has, each at its own place, every name of the tree that may differ from the parent's: an overlay's upper folder
+   * (Documentation/filesystems/overlayfs.rst). Names that it lacks are not looked at.
+   */
+  readonly upper?: string | undefined;
+}
 
 /** Every file of a tree but the root, folders before what is in them, names of a folder in the order of their bytes. */
 export async function* walkTree(root: string): AsyncGenerator<TreeEntry, void, undefined> {
@@ -23,20 +34,30 @@ export function walkFolder(folder: TreeFolder, path: ByteString): AsyncGenerator
 /**
  * How one tree differs from another that it was made from, in the order of `walkTree`. A folder is changed where its own owner, mode or
  * attributes differ, or something in it is added, changed or deleted; its time alone says nothing. The root is named
- * only where it differs itself. `leaveOut` tells what is added and does not count. What took the place of a folder hides all that was in it, which is not named again.
+ * only where it differs itself. What took the place of a folder hides all that was in it, which is not named again.
  */
 export async function* walkChanges(
   root: string,
   parent: string | undefined,
-  leaveOut: (added: TreeEntry) => boolean = () => false,
+  { leaveOut = () => false, upper }: ChangeOptions = {},
 ): AsyncGenerator<Change, void, undefined> {
   using layer = TreeFolder.root(root);
   using below = parent === undefined ? undefined : TreeFolder.root(parent);
+  using touched = upper === undefined || !below ? undefined : TreeFolder.root(upper);
   const stat = layer.stat('');
   if (!stat) return;
   const top: TreeEntry = { path: '', folder: layer, name: '', stat };
   if (isRootChanged(top, below)) yield { kind: 'C', entry: top };
-  yield* changesIn(layer, below, '', [], { pace: pacer(), leaveOut });
+  yield* changesIn({ layer, parent: below, touched, path: '' }, [], { pace: pacer(), leaveOut });
+}
+
+/** One folder in both trees. */
+interface Place {
+  readonly path: ByteString;
+  readonly layer: TreeFolder;
+  readonly parent: TreeFolder | undefined;
+  /** Has every name that may differ; undefined where nothing knows. */
+  readonly touched: TreeFolder | undefined;
 }
 
 interface Walk {
@@ -64,13 +85,12 @@ async function* filesOf(
 
 /** `above` are folders that are unchanged so far: the first change below them makes them changed, and goes behind them. */
 async function* changesIn(
-  layer: TreeFolder,
-  parent: TreeFolder | undefined,
-  path: ByteString,
+  { layer, parent, touched, path }: Place,
   above: TreeEntry[],
   walk: Walk,
 ): AsyncGenerator<Change, void, undefined> {
-  const names = [...new Set([...layer.names(), ...(parent?.names() ?? [])])].sort(byBytes);
+  const names =
+    touched?.names() ?? [...new Set([...layer.names(), ...(parent?.names() ?? [])])].sort(byBytes);
   for (const name of names) {
     await walk.pace();
     const [stat, old] = [layer.stat(name), parent?.stat(name)];
@@ -91,9 +111,25 @@ async function* changesIn(
     if (!changed) above.push(entry);
     using inner = layer.enter(name);
     using innerParent = old?.isDirectory() ? parent?.enter(name) : undefined;
-    if (inner) yield* changesIn(inner, innerParent, entry.path, above, walk);
+    using innerTouched = touched && enterUpper(touched, name);
+    if (inner) {
+      const place = { layer: inner, parent: innerParent, touched: innerTouched, path: entry.path };
+      yield* changesIn(place, above, walk);
+    }
     if (above.at(-1) === entry) above.pop();
   }
+}
+
+/**
+ * A folder of an overlay's upper tree; undefined where the names in it do not tell what is in the merged one: it hides what is below
+ * (opaque), or shows what is somewhere else (redirect).
+ */
+function enterUpper(upper: TreeFolder, name: ByteString): TreeFolder | undefined {
+  const marks = readRawXattrs(upper.at(name));
+  const isPlain = ![...marks.keys()].some((key) =>
+    /^(?:trusted|user)\.overlay\.(?:opaque|redirect)$/.test(key),
+  );
+  return isPlain ? upper.enter(name) : undefined;
 }
 
 function* flush(above: TreeEntry[]): Generator<Change, void, undefined> {

@@ -156,6 +156,10 @@ class OverlayBackend implements LayerBackend {
     return chain.length > 1 && findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
+  changedNames(layer: LayerRecord): string {
+    return this.#diff(layer);
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     return [
       ['Layer Folder', this.#layers],
