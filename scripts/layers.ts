@@ -12,8 +12,10 @@ const launch = [...kernel, 'runtime/launch'];
 const cgroups = [...kernel, 'runtime/launch:types'];
 const storage = [...launch, 'runtime/storage'];
 const images = [...storage, 'runtime/images'];
-const containers = [...images, 'runtime/cgroups', 'runtime/network', 'runtime/containers'];
-const daemon = [...containers, 'runtime/daemon'];
+const volumes = [...images, 'runtime/volumes'];
+const containers = [...volumes, 'runtime/cgroups', 'runtime/network', 'runtime/containers'];
+const build = [...containers, 'runtime/build'];
+const daemon = [...build, 'runtime/daemon'];
 
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   'runtime/base': [],
@@ -24,8 +26,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   'runtime/network': cgroups,
   'runtime/storage': launch,
   'runtime/images': storage,
-  'runtime/containers': [...images, 'runtime/cgroups', 'runtime/network'],
-  'runtime/daemon': containers,
+  'runtime/volumes': images,
+  'runtime/containers': [...volumes, 'runtime/cgroups', 'runtime/network'],
+  'runtime/build': containers,
+  'runtime/daemon': build,
   'runtime/oci': containers,
   'runtime/cli': [...daemon, 'runtime/oci'],
   reports: [],

@@ -1,0 +1,19 @@
+import { readFlags } from '../dockerfile/flags.ts';
+import { type Command, readCommand } from '../dockerfile/word-lists.ts';
+import { commandWords } from '../stage.ts';
+import { goList } from './go-quote.ts';
+import type { InstructionType } from './instruction.ts';
+
+/** `CMD words` or `CMD ["word", …]`: what containers run, or the arguments of their entrypoint. */
+export const cmd: InstructionType<Command> = {
+  read({ name, rest, flags }) {
+    readFlags(name, flags, []);
+    return readCommand(rest);
+  },
+  async perform(stage, command) {
+    const words = commandWords(stage.config, command);
+    stage.config.Cmd = [...words];
+    await stage.commit(`CMD ${goList(words)}`);
+    if (words.length > 0) stage.hasCommand = true;
+  },
+};
