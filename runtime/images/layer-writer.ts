@@ -1,11 +1,21 @@
-import { closeSync, constants, linkSync, mkdirSync, openSync, symlinkSync, write, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 import { mknod } from '../sys/mknod.ts';
 import { setAttributes, setTime } from './entry-attributes.ts';
 import { EntryProblem } from './entry-problem.ts';
 import { insideRoot, join, RootPaths } from './root-paths.ts';
+import type { Piece } from './sparse-content.ts';
 import { type ByteString, type FileTime, showName, type TarHeader } from './tar-header.ts';
-import type { TarEntry } from './tar-reader.ts';
 
 const writeAsync = promisify(write);
 // A write of this size to the page cache takes microseconds; larger ones leave the event loop free.
@@ -14,6 +24,13 @@ const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 // Folders and files that aufs kept for itself are in layers made by it.
 const aufsPrivate = '.wh..wh.';
+
+/** A file with its content, of an archive or a tree. */
+export type LayerEntry = TarHeader & {
+  body(): AsyncIterable<Uint8Array>;
+  /** Of a sparse file, in place of `body`. */
+  readonly pieces?: () => AsyncIterable<Piece>;
+};
 
 export interface LayerWriterOptions {
   /** Names that begin with `.wh.` mark deletions. */
@@ -39,7 +56,7 @@ export class LayerWriter {
   }
 
   /** @throws EntryProblem, or the error of the system call. */
-  async add(entry: TarEntry): Promise<void> {
+  async add(entry: LayerEntry): Promise<void> {
     const name = insideRoot(entry.name, 'entry');
     const folders = name.split('/');
     const base = folders.pop() ?? '';
@@ -61,14 +78,14 @@ export class LayerWriter {
     }
   }
 
-  #addRoot(entry: TarEntry): void {
+  #addRoot(entry: LayerEntry): void {
     if (entry.type !== 'directory') {
       throw new EntryProblem(`found a ${entry.type} in place of the root, wanted a folder`);
     }
     this.#dress('', entry);
   }
 
-  async #addFile(name: ByteString, entry: TarEntry): Promise<void> {
+  async #addFile(name: ByteString, entry: LayerEntry): Promise<void> {
     const path = this.#resolve(name);
     const there = this.#paths.stat(path);
     const merges = entry.type === 'directory' && there?.isDirectory() === true;
@@ -86,7 +103,7 @@ export class LayerWriter {
     if (entry.type !== 'link') this.#dress(path, entry);
   }
 
-  async #make(raw: Buffer, entry: TarEntry): Promise<void> {
+  async #make(raw: Buffer, entry: LayerEntry): Promise<void> {
     switch (entry.type) {
       case 'file':
         return writeFile(raw, entry);
@@ -115,7 +132,7 @@ export class LayerWriter {
     throw new EntryProblem(`found ${found} at its target ${showName(entry.linkName)}, wanted a file`);
   }
 
-  #dress(path: ByteString, entry: TarEntry): void {
+  #dress(path: ByteString, entry: LayerEntry): void {
     const raw = this.#paths.raw(path);
     this.warnings.push(...setAttributes(raw, entry));
     if (entry.type === 'directory') this.#folderTimes.set(path, entry.mtime);
@@ -164,19 +181,28 @@ export class LayerWriter {
 
 const folderOf = (path: ByteString): ByteString => path.slice(0, Math.max(0, path.lastIndexOf('/')));
 
-async function writeFile(raw: Buffer, entry: TarEntry): Promise<void> {
+async function writeFile(raw: Buffer, entry: LayerEntry): Promise<void> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
   const file = openSync(raw, flags, 0o600);
   try {
-    for await (const chunk of entry.body()) {
-      for (let done = 0; done < chunk.length; ) {
-        const rest = chunk.subarray(done);
-        done +=
-          entry.size > writtenAtOnce ? (await writeAsync(file, rest)).bytesWritten : writeSync(file, rest);
-      }
-    }
+    if (entry.pieces) {
+      for await (const { at, data } of entry.pieces()) await writeAll(file, data, entry, at);
+      ftruncateSync(file, entry.size);
+    } else for await (const chunk of entry.body()) await writeAll(file, chunk, entry);
   } finally {
     closeSync(file);
+  }
+}
+
+/** At the file's own position where no other is said. */
+async function writeAll(file: number, data: Uint8Array, { size }: TarHeader, at?: number): Promise<void> {
+  for (let done = 0; done < data.length; ) {
+    const rest = data.subarray(done);
+    const place = at === undefined ? null : at + done;
+    const isLong = size > writtenAtOnce;
+    done += isLong
+      ? (await writeAsync(file, rest, 0, rest.length, place)).bytesWritten
+      : writeSync(file, rest, 0, rest.length, place);
   }
 }
 

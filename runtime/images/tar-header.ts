@@ -50,7 +50,7 @@ export const blockSize = 512;
  */
 export function parseHeader(block: Buffer, offset: number): RawHeader | undefined {
   if (block.every((byte) => byte === 0)) return undefined;
-  const wanted = Number(number(block, 148, 8));
+  const wanted = Number(parseNumber(block, 148, 8));
   const found = checksum(block);
   if (wanted !== found) {
     throw invalidTar(
@@ -63,24 +63,26 @@ export function parseHeader(block: Buffer, offset: number): RawHeader | undefine
   const prefix = text(block, 257, 6).startsWith('ustar') && block[262] === 0 ? text(block, 345, 155) : '';
   return {
     name: prefix ? `${prefix}/${name}` : name,
-    mode: Number(number(block, 100, 8)),
-    uid: Number(number(block, 108, 8)),
-    gid: Number(number(block, 116, 8)),
-    size: Number(number(block, 124, 12)),
-    mtime: { seconds: number(block, 136, 12), nanoseconds: 0 },
+    mode: Number(parseNumber(block, 100, 8)),
+    uid: Number(parseNumber(block, 108, 8)),
+    gid: Number(parseNumber(block, 116, 8)),
+    size: Number(parseNumber(block, 124, 12)),
+    mtime: { seconds: parseNumber(block, 136, 12), nanoseconds: 0 },
     flag: String.fromCharCode(block[156] ?? 0),
     linkName: text(block, 157, 100),
-    major: Number(number(block, 329, 8)),
-    minor: Number(number(block, 337, 8)),
+    major: Number(parseNumber(block, 329, 8)),
+    minor: Number(parseNumber(block, 337, 8)),
   };
 }
 
 /**
- * The records of an extended header, pax(1): `<length> <key>=<value>\n`. Values are bytes.
+ * The records of an extended header, pax(1): `<length> <key>=<value>\n`. Values are bytes. Of a key that comes again the
+ * last one holds, but for the two that list the fragments of a sparse file: theirs are joined by commas.
  * @throws HullError `invalid` naming the offset.
  */
 export function parsePax(data: Buffer, offset: number): ReadonlyMap<string, Buffer> {
   const records = new Map<string, Buffer>();
+  const lists = new Map(listKeys.map((key): [string, Buffer[]] => [key, []]));
   for (let start = 0; start < data.length; ) {
     const space = data.indexOf(0x20, start);
     const length = space < 0 ? Number.NaN : Number(data.toString('latin1', start, space));
@@ -93,9 +95,13 @@ export function parsePax(data: Buffer, offset: number): ReadonlyMap<string, Buff
         `found ${JSON.stringify(data.toString('latin1', start, start + 40))}, wanted "<length> <key>=<value>\\n"`,
       );
     }
-    records.set(data.toString('utf8', space + 1, equals), data.subarray(equals + 1, end - 1));
+    const key = data.toString('utf8', space + 1, equals);
+    const value = data.subarray(equals + 1, end - 1);
+    lists.get(key)?.push(value);
+    records.set(key, value);
     start = end;
   }
+  for (const [key, values] of lists) if (values.length > 1) records.set(key, Buffer.from(values.join(',')));
   return records;
 }
 
@@ -135,6 +141,7 @@ export function mergeHeader(
   };
 }
 
+const listKeys = ['GNU.sparse.offset', 'GNU.sparse.numbytes'];
 const xattrPrefix = 'SCHILY.xattr.';
 
 /** As shown in messages: UTF-8 where it is, and escaped. */
@@ -167,7 +174,7 @@ function text(block: Buffer, start: number, length: number): ByteString {
 }
 
 /** Octal digits, or two's complement when the first byte's top bit is set. */
-function number(block: Buffer, start: number, length: number): bigint {
+export function parseNumber(block: Buffer, start: number, length: number): bigint {
   const first = block[start] ?? 0;
   if (first & 0x80) {
     const raw = BigInt(`0x${block.toString('hex', start, start + length)}`);

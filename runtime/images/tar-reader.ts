@@ -1,5 +1,7 @@
 import { HullError } from '../base/errors.ts';
 import { ByteQueue } from './byte-queue.ts';
+import { type Piece, piecesOf, withHoles } from './sparse-content.ts';
+import { readSparseMap } from './sparse-map.ts';
 import {
   blockSize,
   invalidTar,
@@ -13,8 +15,10 @@ import {
 } from './tar-header.ts';
 
 export interface TarEntry extends TarHeader {
-  /** The content, once, in order; what is not read before the next entry is skipped. */
+  /** The content, once, in order, holes as zeros; what is not read before the next entry is skipped. */
   body(): AsyncIterable<Buffer>;
+  /** Of a sparse file, in place of `body`: what it has and where; all between is zeros. */
+  readonly pieces?: () => AsyncIterable<Piece>;
 }
 
 /** An extended header or a long name beyond this is an attack, not a file name. */
@@ -24,6 +28,7 @@ const types: Readonly<Record<string, TarType>> = {
   '0': 'file',
   '\0': 'file',
   '7': 'file',
+  S: 'file',
   '1': 'link',
   '2': 'symlink',
   '3': 'character',
@@ -40,7 +45,7 @@ const none: ReadonlyMap<string, Buffer> = new Map();
  *
  * Own code, because tar-stream reads PAX values as UTF-8, which destroys binary attributes (security.capability) and
  * names that are not UTF-8, and takes an archive cut between two entries for a whole one.
- * @throws HullError `invalid` (damaged) or `unsupported` (sparse files), naming the byte.
+ * @throws HullError `invalid` (damaged) or `unsupported` (types that are no files), naming the byte.
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
   await using queue = new ByteQueue(source);
@@ -49,7 +54,8 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
   let gnu: { name?: string; linkName?: string } = {};
   for (;;) {
     const offset = queue.offset;
-    const raw = await nextHeader(queue);
+    const block = await nextBlock(queue);
+    const raw = parseHeader(block, offset);
     if (raw === undefined) break;
     switch (raw.flag) {
       case 'x':
@@ -72,25 +78,29 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
       gnu,
       offset,
     );
-    if ([...pax.keys()].some((key) => key.startsWith('GNU.sparse.')))
-      throw unsupported(raw, 'a sparse file', offset);
     if (!Number.isSafeInteger(header.size) || header.size < 0) {
       throw invalidTar(
         offset,
         `found entry ${showName(header.name)} with size ${header.size}, wanted 0 or more`,
       );
     }
+    const entry = { flag: raw.flag, block, storedSize: header.size, offset };
+    const sparse = header.type === 'file' ? await readSparseMap(queue, entry, pax) : undefined;
     pax = none;
     gnu = {};
-    const end = queue.offset + header.size;
-    yield { ...header, body: () => content(queue, end, header) };
+    const end = queue.offset + (sparse?.stored ?? header.size);
+    if (sparse) {
+      const { name = header.name, size, fragments } = sparse;
+      const pieces = () => piecesOf(fragments, content(queue, end, header));
+      yield { ...header, name, size, pieces, body: () => withHoles(pieces(), size) };
+    } else yield { ...header, body: () => content(queue, end, header) };
     if (!(await queue.skip(end - queue.offset))) throw truncated(header, end, queue.offset);
     await queue.skip(padding(header.size));
   }
   await expectZeros(queue);
 }
 
-async function nextHeader(queue: ByteQueue): Promise<RawHeader | undefined> {
+async function nextBlock(queue: ByteQueue): Promise<Buffer> {
   const offset = queue.offset;
   const block = await queue.read(blockSize);
   if (block === undefined) {
@@ -100,7 +110,7 @@ async function nextHeader(queue: ByteQueue): Promise<RawHeader | undefined> {
       'The archive is cut off.',
     );
   }
-  return parseHeader(block, offset);
+  return block;
 }
 
 async function extension(queue: ByteQueue, { size, name }: RawHeader, offset: number): Promise<Buffer> {
