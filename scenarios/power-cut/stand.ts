@@ -1,0 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type Docker from 'dockerode';
+import type { Engine, EngineControl, EngineDriver } from '../../harness/engines/engine.ts';
+import { createEngine } from '../../harness/engines/engines.ts';
+import { ping } from '../../harness/engines/ping.ts';
+import { defaultCacheDir } from '../../harness/hosts/cache.ts';
+import {
+  type HostContext,
+  type HostDefinition,
+  hasPowerSwitch,
+  type RunningHost,
+} from '../../harness/hosts/host.ts';
+import { createProviders } from '../../harness/hosts/providers.ts';
+import { DockerClient } from '../../harness/run/docker-client.ts';
+
+const projectDir = fileURLToPath(new URL('../..', import.meta.url));
+const callMs = 120_000;
+
+/** An engine in a guest whose power can be cut. After a cut the guest boots from its disk and the engine starts on what it finds. */
+export class Stand implements AsyncDisposable {
+  readonly #kind: Engine;
+  readonly #driver: EngineDriver;
+  readonly #folder: string;
+  #host: RunningHost;
+  #session: Session;
+
+  private constructor(
+    engine: Engine,
+    driver: EngineDriver,
+    folder: string,
+    host: RunningHost,
+    session: Session,
+  ) {
+    this.#kind = engine;
+    this.#driver = driver;
+    this.#folder = folder;
+    this.#host = host;
+    this.#session = session;
+  }
+
+  static async open(definition: HostDefinition, engineName: string, driver: EngineDriver): Promise<Stand> {
+    const folder = await mkdtemp(join(tmpdir(), 'seatrial-power-cut-'));
+    const cacheDir = defaultCacheDir();
+    const context: HostContext = {
+      cacheDir,
+      runDir: folder,
+      runId: `power-cut-${process.pid}`,
+      signal: new AbortController().signal,
+      progress: (message) => console.log(`${definition.name}: ${message}`),
+    };
+    const provider = createProviders().get(definition.provider);
+    if (!provider) throw new Error(`Cannot start ${definition.name}: no provider ${definition.provider}`);
+    const engine = createEngine(engineName, projectDir, cacheDir);
+    await provider.prepare(definition, context);
+    const host = await provider.start(definition, context);
+    try {
+      return new Stand(engine, driver, folder, host, await startEngine(engine, driver, host, folder));
+    } catch (error) {
+      await host[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  get docker(): Docker {
+    return this.#session.docker;
+  }
+
+  get engine(): EngineControl {
+    return this.#session.engine;
+  }
+
+  /** A program in the guest; its output. */
+  async run(...argv: string[]): Promise<string> {
+    return this.#host.ssh.ok(argv);
+  }
+
+  /** QEMU is killed now; afterwards the guest has booted from what was on its disk, and the engine answers. */
+  async cutPower(): Promise<void> {
+    if (!hasPowerSwitch(this.#host)) throw new Error(`Cannot cut the power of ${this.#host.name}`);
+    const stopped = await this.#host.cutPower();
+    this.#host = await stopped.boot();
+    this.#session = await startEngine(this.#kind, this.#driver, this.#host, this.#folder);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#host[Symbol.asyncDispose]();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+interface Session {
+  readonly engine: EngineControl;
+  readonly docker: Docker;
+}
+
+let sockets = 0;
+
+async function startEngine(
+  engine: Engine,
+  driver: EngineDriver,
+  host: RunningHost,
+  folder: string,
+): Promise<Session> {
+  const { ssh } = host;
+  const program = await engine.install(ssh, {
+    arch: host.facts.arch,
+    node: '/opt/seatrial/bin/node',
+    signal: AbortSignal.timeout(callMs),
+    progress: () => {},
+  });
+  // The program is no part of what is tried: it must outlast the cut.
+  await ssh.ok(['sync']);
+  const socket = join(folder, `api-${sockets++}.sock`);
+  const control = engine.open(ssh, program, driver, () => ping(socket));
+  await ssh.forwardUnix(control.socket, socket);
+  await control.start();
+  return { engine: control, docker: new DockerClient(socket, ssh.lost).docker };
+}
