@@ -5,6 +5,8 @@ export interface DataSegment {
   readonly data: Buffer;
   /** With the zeroed memory behind it. */
   readonly memorySize: number;
+  /** Where the interpreter stores the stack pointer it is started with. */
+  readonly stack: number;
 }
 
 const headerSize = 64;
@@ -23,11 +25,11 @@ const executable = 1;
  */
 export function writeElf(interpreter: Interpreter, fill: (base: number) => DataSegment): Buffer {
   const codeOffset = headerSize + 3 * programHeaderSize;
-  const dataOffset = Math.ceil((codeOffset + interpreter.code(0).length) / 16) * 16;
+  const dataOffset = Math.ceil((codeOffset + interpreter.code(0, 0).length) / 16) * 16;
   // A segment's address and file offset are equal modulo the alignment.
   const base = dataBase + dataOffset;
-  const { data, memorySize } = fill(base);
-  const code = interpreter.code(base);
+  const { data, memorySize, stack } = fill(base);
+  const code = interpreter.code(base, stack);
 
   const file = Buffer.alloc(dataOffset + data.length);
   file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]);

@@ -65,7 +65,7 @@ export function encodeProgram(program: Program, arch: string = process.arch): Bu
       for (const pointer of area.pointers ?? [])
         data.writeBigUInt64LE(BigInt(addressOf(pointer.to)), offset + pointer.offset);
     }
-    return { data, memorySize };
+    return { data, memorySize, stack: addressOf(program.stackPointer ?? { area: scratch, offset: 0 }) };
   });
 }
 
@@ -185,7 +185,7 @@ function numberOf(step: Step, arch: 'x64' | 'arm64'): number {
 }
 
 function argsOf(step: Step, any: Cell): readonly Arg[] {
-  if (step.kind === 'local') return [pointer(step.from), step.minus, step.mask];
+  if (step.kind === 'local') return [step.indirect ? step.from : pointer(step.from), step.minus, step.mask];
   return step.forcedErrno === undefined ? step.args : forced(step, any);
 }
 

@@ -55,14 +55,18 @@ function callText(step: CallStep): string {
 }
 
 function localText(step: LocalStep): string {
-  const from = step.mask === 0n ? '' : step.mask === -1n ? `$${cellText(step.from)}` : maskedText(step);
+  const from = step.mask === 0n ? '' : step.mask === -1n ? fromText(step) : maskedText(step);
   const minus =
     typeof step.minus === 'bigint' ? constantText(step.minus, from) : ` - $${cellText(step.minus)}`;
   return `$${cellText(step.result)} = ${`${from}${minus}`.trim() || '0'}`;
 }
 
+function fromText({ from, indirect }: LocalStep): string {
+  return `${indirect ? '*' : ''}$${cellText(from)}`;
+}
+
 function maskedText(step: LocalStep): string {
-  return `($${cellText(step.from)} & 0x${BigInt.asUintN(64, step.mask).toString(16)})`;
+  return `(${fromText(step)} & 0x${BigInt.asUintN(64, step.mask).toString(16)})`;
 }
 
 function constantText(minus: bigint, from: string): string {

@@ -21,11 +21,14 @@ const machines = [
 ].map((machine) => ({ ...machine, found: spawnSync(`${machine.tools}as`, ['--version']).status === 0 }));
 
 /** As the assembler makes them of the listing, with the first entry at this address. */
-function assemble({ listing, head, tools }: (typeof machines)[number], first: number): string {
+function assemble({ listing, head, tools }: (typeof machines)[number], first: number, stack: number): string {
   const dir = mkdtempSync(join(tmpdir(), 'hull-as-'));
   try {
     const lines = listing.map(([line]) => line.replace(': ', ':\n'));
-    writeFileSync(join(dir, 'i.s'), `${[...head, `.set first, ${first}`, ...lines].join('\n')}\n`);
+    writeFileSync(
+      join(dir, 'i.s'),
+      `${[...head, `.set first, ${first}`, `.set stack, ${stack}`, ...lines].join('\n')}\n`,
+    );
     for (const [program, ...args] of [
       ['as', '-o', 'i.o', 'i.s'],
       ['objcopy', '-O', 'binary', '-j', '.text', 'i.o', 'i.bin'],
@@ -41,10 +44,10 @@ function assemble({ listing, head, tools }: (typeof machines)[number], first: nu
 
 describe('interpreter', () => {
   it.each(machines)('$arch: is of one length for every address, and small', ({ arch, listing }) => {
-    const code = interpreterFor(arch).code(0x812345);
+    const code = interpreterFor(arch).code(0x812345, 0x812349);
     expect(code.length).toBeLessThanOrEqual(112);
     expect(code.length).toBe(listing.reduce((sum, [, bytes]) => sum + bytes.split(' ').length, 0));
-    expect(interpreterFor(arch).code(0).length).toBe(code.length);
+    expect(interpreterFor(arch).code(0, 0).length).toBe(code.length);
   });
 
   it('names the architectures it has, where one is missing', () => {
@@ -57,9 +60,12 @@ describe('interpreter', () => {
     it.skipIf(!machine.found)(
       `${machine.arch}: the bytes are the listing's${machine.found ? '' : ` (no ${machine.tools}as here)`}`,
       () => {
-        for (const first of [0, 0x812340])
-          expect(Buffer.from(interpreterFor(machine.arch).code(first)).toString('hex')).toBe(
-            assemble(machine, first),
+        for (const [first, stack] of [
+          [0, 0],
+          [0x812340, 0x8a4568],
+        ] as const)
+          expect(Buffer.from(interpreterFor(machine.arch).code(first, stack)).toString('hex')).toBe(
+            assemble(machine, first, stack),
           );
       },
     );

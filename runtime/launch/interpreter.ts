@@ -16,16 +16,19 @@ import { HullError } from '../base/errors.ts';
  *
  * The local operation is load, mask, subtract: `result = (*a0 & a2) - a1`. It copies (mask -1, subtract 0), makes
  * constants (mask 0), compares and adds. All addresses are below 4 GiB.
+ *
+ * Before the first entry the stack pointer is stored: there the kernel has put the arguments and the environment.
  */
 export interface Interpreter {
   /** ELF e_machine. */
   readonly machine: number;
-  /** Address of the first entry → machine code, of the same length for every address. */
-  readonly code: (first: number) => Uint8Array;
+  /** Address of the first entry, and of the eight bytes for the stack pointer → machine code, of the same length for all addresses. */
+  readonly code: (first: number, stack: number) => Uint8Array;
 }
 
 /** Assembly (GNU as, Intel syntax) beside its bytes; interpreter.test.ts assembles the one and compares it with the other. */
 export const x64Listing: readonly (readonly [assembly: string, bytes: string])[] = [
+  ['mov [stack], rsp', '48 89 24 25 00 00 00 00'],
   ['mov ebx, offset first', 'bb 00 00 00 00'],
   ['step: mov rax, [rbx]', '48 8b 03'],
   ['mov rdi, [rbx + 8]', '48 8b 7b 08'],
@@ -53,8 +56,12 @@ export const x64Listing: readonly (readonly [assembly: string, bytes: string])[]
   ['jmp store', 'eb db'],
 ];
 
-/** The same for arm64: instructions of four bytes; the first entry's address in two of them. */
+/** The same for arm64: instructions of four bytes; an address takes two of them. */
 export const arm64Listing: readonly (readonly [assembly: string, bytes: string])[] = [
+  ['movz x10, #(stack & 0xffff)', '0a 00 80 d2'],
+  ['movk x10, #(stack >> 16), lsl #16', '0a 00 a0 f2'],
+  ['mov x9, sp', 'e9 03 00 91'],
+  ['str x9, [x10]', '49 01 00 f9'],
   ['movz x19, #(first & 0xffff)', '13 00 80 d2'],
   ['movk x19, #(first >> 16), lsl #16', '13 00 a0 f2'],
   ['step: ldp x8, x0, [x19]', '68 02 40 a9'],
@@ -83,19 +90,24 @@ export const entrySize = 72;
 const interpreters: Readonly<Record<string, Interpreter>> = {
   x64: {
     machine: 62,
-    code(first) {
+    code(first, stack) {
       const code = bytesOf(x64Listing);
-      code.writeUInt32LE(first, 1);
+      code.writeUInt32LE(stack, 4);
+      code.writeUInt32LE(first, 9);
       return code;
     },
   },
   arm64: {
     machine: 183,
-    code(first) {
+    code(first, stack) {
       const code = bytesOf(arm64Listing);
       // movz and movk have their 16 bits from bit 5 on.
-      code.writeUInt32LE((code.readUInt32LE(0) | ((first & 0xffff) << 5)) >>> 0, 0);
-      code.writeUInt32LE((code.readUInt32LE(4) | ((first >>> 16) << 5)) >>> 0, 4);
+      const put = (offset: number, bits: number) =>
+        code.writeUInt32LE((code.readUInt32LE(offset) | (bits << 5)) >>> 0, offset);
+      put(0, stack & 0xffff);
+      put(4, stack >>> 16);
+      put(16, first & 0xffff);
+      put(20, first >>> 16);
       return code;
     },
   },

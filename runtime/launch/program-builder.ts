@@ -139,6 +139,7 @@ export class ProgramBuilder {
     options: {
       readonly mask?: bigint;
       readonly minus?: number | bigint | Cell;
+      readonly indirect?: boolean;
       readonly result?: Cell;
       readonly negative?: Target;
       readonly zero?: Target;
@@ -149,6 +150,7 @@ export class ProgramBuilder {
     this.#steps.push({
       kind: 'local',
       from,
+      ...(options.indirect ? { indirect: true } : {}),
       mask: options.mask ?? -1n,
       minus: typeof minus === 'number' ? BigInt(minus) : minus,
       result: options.result ?? this.#scratch,
@@ -166,16 +168,24 @@ export class ProgramBuilder {
     this.local(from, { result: to });
   }
 
+  /** `to = from + more` */
+  add(from: Cell, more: Cell, to: Cell): void {
+    const negative = this.cell('negative');
+    this.local(more, { mask: 0n, minus: more, result: negative });
+    this.local(from, { minus: negative, result: to });
+  }
+
   goto(target: Label): void {
     this.local(this.#scratch, { mask: 0n, negative: target, zero: target, positive: target });
   }
 
-  build(): Program {
+  build(stackPointer?: Cell): Program {
     return {
       steps: this.#steps,
       areas: this.#areas,
       lastResult: this.lastResult,
       failureHandlers: this.#failureHandlers,
+      ...(stackPointer ? { stackPointer } : {}),
     };
   }
 

@@ -18,6 +18,8 @@ export interface Program {
   readonly lastResult: Cell;
   /** Where the steps of each failure handler begin; `Step.failure` is an index into it. */
   readonly failureHandlers: readonly FailureHandler[];
+  /** Takes the stack pointer at the start: it points at argc, argv and the environment follow (elf(5), System V ABI). */
+  readonly stackPointer?: Cell;
 }
 
 export type Step = CallStep | LocalStep;
@@ -45,6 +47,8 @@ export interface CallStep extends Branches {
 export interface LocalStep extends Branches {
   readonly kind: 'local';
   readonly from: Cell;
+  /** `from` holds the address of what is meant. */
+  readonly indirect?: boolean;
   readonly mask: bigint;
   readonly minus: bigint | Cell;
   readonly result: Cell;

@@ -35,6 +35,7 @@ export const systemCalls = {
   wait4: { x64: 61, arm64: 260 },
   exit_group: { x64: 231, arm64: 94 },
   execve: { x64: 59, arm64: 221 },
+  execveat: { x64: 322, arm64: 281 },
   kill: { x64: 62, arm64: 129 },
   getpid: { x64: 39, arm64: 172 },
   setsid: { x64: 112, arm64: 157 },

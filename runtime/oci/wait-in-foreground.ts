@@ -3,32 +3,7 @@ import { ReadStream } from 'node:tty';
 import { codeOf } from '../base/errors.ts';
 import { tryWait } from '../sys/process.ts';
 import { resizeTerminal } from '../sys/terminal.ts';
-
-/** Signals that are ours alone: of our own children, and those that nobody can catch or should. */
-const own = new Set([
-  'SIGKILL',
-  'SIGSTOP',
-  'SIGCHLD',
-  'SIGURG',
-  'SIGPROF',
-  'SIGWINCH',
-  'SIGSEGV',
-  'SIGBUS',
-  'SIGFPE',
-  'SIGILL',
-  'SIGTRAP',
-  'SIGABRT',
-  'SIGIOT',
-  'SIGSYS',
-  'SIGUSR1',
-  'SIGPIPE',
-  'SIGPOLL',
-  'SIGIO',
-  'SIGTTIN',
-  'SIGTTOU',
-  'SIGUNUSED',
-  'SIGVTALRM',
-]);
+import { ownSignals } from './own-signals.ts';
 
 /** Waits for a child of ours, hands signals on to it, and copies its terminal. Answers its exit code. */
 export async function waitInForeground(pid: number, master?: number): Promise<number> {
@@ -41,7 +16,7 @@ export async function waitInForeground(pid: number, master?: number): Promise<nu
   // A signal handler alone does not keep Node alive.
   const alive = setInterval(look, 1000);
   for (const name of Object.keys(constants.signals) as NodeJS.Signals[])
-    if (!own.has(name)) handOn(name, pid);
+    if (!ownSignals.has(name)) handOn(name, pid);
   const terminal = master === undefined ? undefined : copyTerminal(master);
   look();
   const code = await promise;

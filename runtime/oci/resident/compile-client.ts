@@ -1,0 +1,109 @@
+import { AT_FDCWD, flagsOf, named, OPEN, SIGCHLD } from '../../launch/constants.ts';
+import type { Cell, Label, Program } from '../../launch/program.ts';
+import { address, at, ProgramBuilder } from '../../launch/program-builder.ts';
+import { type ClientState, commandSteps } from './client-command-steps.ts';
+import { greeting, greetingSize } from './protocol.ts';
+
+export interface ClientRequest {
+  /** Of the resident. At most 107 bytes. */
+  readonly socket: string;
+  /** Of the program that the resident must be running too: `protocol.ts`. */
+  readonly key: string;
+  /** The stand-alone form: executed with our own arguments and environment where there is no resident for us. */
+  readonly alone: string;
+}
+
+/** The lowest of the client's own descriptors: what it was started with keeps its place. */
+export const ownDescriptors = 512;
+
+/** The warm `hull-oci`: a program of a few kilobytes that hands its call to a resident process. Pure data. */
+export function compileClient(request: ClientRequest): Program {
+  const p = new ProgramBuilder();
+  const stack = p.cell('stack pointer');
+  const alone = p.label('alone');
+  const lost = p.label('lost');
+  const index = p.cell('failed step');
+  // Until the call is accepted, nothing that fails here matters.
+  p.onFailure({ label: alone, index });
+  // Ignored, it would keep us from waiting for children.
+  p.call('rt_sigaction', [SIGCHLD, address(p.buffer('SIG_DFL', 32)), 0, 8]);
+  const socket = connect(p, request.socket);
+  sayHello(p, socket, request.key);
+  const state: ClientState = { socket, accepted: p.cell('accepted', 0), alone, lost };
+  commandSteps(p, state);
+
+  p.place(lost);
+  p.local(state.accepted, { zero: alone });
+  const text = Buffer.from(
+    'hull oci: the resident process ended in the middle of this call: what was made may be there in part\n',
+  );
+  p.call('write', [2, address(p.bytes('message', text)), text.length], { errors: 'next' });
+  p.call('exit_group', [1]);
+
+  p.place(alone);
+  executeAlone(p, stack, request.alone);
+  return p.build(stack);
+}
+
+/** unix(7). The descriptor is moved up and out of the way. */
+function connect(p: ProgramBuilder, path: string): Cell {
+  const low = p.cell('low');
+  const socket = p.cell('socket');
+  p.call('socket', [named(1, 'AF_UNIX'), named(0o2000001, 'SOCK_STREAM|SOCK_CLOEXEC'), 0], { result: low });
+  const sun = Buffer.alloc(110);
+  sun.writeUInt16LE(1, 0);
+  sun.write(path, 2);
+  p.call('fcntl', [low, named(1030, 'F_DUPFD_CLOEXEC'), ownDescriptors], { result: socket });
+  p.call('close', [low]);
+  p.call('connect', [socket, address(p.bytes(`sockaddr_un {${path}}`, sun)), 110], {
+    what: 'connect to the resident',
+  });
+  return socket;
+}
+
+/** The greeting and, with SCM_RIGHTS, our folder in /proc: arguments, working folder and environment are read there. cmsg(3) */
+function sayHello(p: ProgramBuilder, socket: Cell, key: string): void {
+  const control = p.bytes('cmsghdr {SCM_RIGHTS}', controlHeader());
+  const self = at(control, 16);
+  p.call('openat', [AT_FDCWD, p.text('/proc/self'), flagsOf('O_', OPEN, ['RDONLY', 'CLOEXEC'])], {
+    result: self,
+  });
+  const vector = Buffer.alloc(16);
+  vector.writeBigUInt64LE(BigInt(greetingSize), 8);
+  const data = p.linked('iovec', vector, [{ offset: 0, to: address(p.bytes('greeting', greeting(key))) }]);
+  const message = Buffer.alloc(56);
+  message.writeBigUInt64LE(1n, 24);
+  message.writeBigUInt64LE(20n, 40);
+  const header = p.linked('msghdr', message, [
+    { offset: 16, to: address(data) },
+    { offset: 32, to: address(control) },
+  ]);
+  p.call('sendmsg', [socket, address(header), named(0x4000, 'MSG_NOSIGNAL')], { what: 'greet the resident' });
+  p.call('close', [self]);
+}
+
+function controlHeader(): Buffer {
+  const bytes = Buffer.alloc(24);
+  bytes.writeBigUInt64LE(20n, 0);
+  bytes.writeInt32LE(1, 8);
+  bytes.writeInt32LE(1, 12);
+  return bytes;
+}
+
+/** execve(2) with the arguments and the environment that we were started with: argc, argv, 0, envp from the stack pointer on. */
+function executeAlone(p: ProgramBuilder, stack: Cell, path: string): void {
+  const [argv, envp, size] = [p.cell('argv'), p.cell('envp'), p.cell('size of argv')];
+  p.local(stack, { minus: -8, result: argv });
+  p.local(stack, { indirect: true, result: size });
+  for (let times = 0; times < 3; times += 1) p.add(size, size, size);
+  p.add(argv, size, envp);
+  p.local(envp, { minus: -8, result: envp });
+  const failed: Label = p.label('no stand-alone form');
+  p.call('execve', [p.text(path), argv, envp], { what: 'execute the stand-alone form', errors: failed });
+  p.place(failed);
+  const text = Buffer.from(
+    `hull oci: cannot execute ${path}: run runtime/bin/hull-oci once to make it anew\n`,
+  );
+  p.call('write', [2, address(p.bytes('message', text)), text.length], { errors: 'next' });
+  p.call('exit_group', [1], { errors: failed });
+}

@@ -1,0 +1,138 @@
+import { closeSync, read } from 'node:fs';
+import type { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { HullError } from '../../base/errors.ts';
+import { encodeProgram } from '../../launch/encode.ts';
+import type { Hands } from '../../launch/hands.ts';
+import { sealedImage } from '../../launch/spawn.ts';
+import { createPipe, decodeWaitStatus } from '../../sys/process.ts';
+import { sendWithDescriptors } from '../../sys/unix-rights.ts';
+import { type Caller, OwnProcessNeeded } from '../caller.ts';
+import { ownDescriptors } from './compile-client.ts';
+import { answerSize, command, commandBytes, longestWrite } from './protocol.ts';
+
+const readSome = promisify(read);
+
+/** A client that waits for commands: it starts the programs, is their parent, and says what is to be said. */
+export class RemoteCaller implements Caller {
+  readonly hands: Hands;
+  readonly #socket: Socket;
+  readonly #descriptor: number;
+  readonly #cwd: string;
+  readonly #children = new Set<number>();
+  #answer: PromiseWithResolvers<bigint> | undefined;
+  #gone: Error | undefined;
+  #bytes = Buffer.alloc(0);
+
+  /** @param descriptor the socket's */
+  constructor(socket: Socket, descriptor: number, cwd: string) {
+    this.#socket = socket;
+    this.#descriptor = descriptor;
+    this.#cwd = cwd;
+    socket.on('data', (data) => this.#take(data));
+    socket.on('error', () => this.#lose());
+    socket.on('close', () => this.#lose());
+    this.hands = {
+      spawn: (program, { name, record, extra }) => this.#spawn(encodeProgram(program), name, record, extra),
+      read: async (fd, into) => (await readSome(fd, into, 0, into.length, null)).bytesRead,
+      reap: async (pid) => {
+        if (this.#children.delete(pid)) await this.#ask(command.reap, pid);
+      },
+    };
+  }
+
+  /** From here on the client counts on us. */
+  accept(): void {
+    this.#send(commandBytes(command.accepted));
+  }
+
+  exit(status: number): void {
+    this.#send(commandBytes(command.exit, status));
+    this.#socket.end();
+  }
+
+  alone(): void {
+    this.#send(commandBytes(command.alone));
+    this.#socket.end();
+  }
+
+  /** It is the launch programs' parent: they have its limits. */
+  openFiles(): undefined {
+    return undefined;
+  }
+
+  path(word: string): string {
+    return resolve(this.#cwd, word);
+  }
+
+  write(stream: 1 | 2, text: string): void {
+    const bytes = Buffer.from(text);
+    for (let offset = 0; offset < bytes.length; offset += longestWrite) {
+      const part = bytes.subarray(offset, offset + longestWrite);
+      this.#send(Buffer.concat([commandBytes(command.write, stream, part.length), part]));
+    }
+  }
+
+  async waitFor(pid: number): Promise<number> {
+    this.#children.delete(pid);
+    const status = Number(await this.#ask(command.wait, pid));
+    // Somebody else has taken it: as with a process of one's own that is no child.
+    return status < 0 ? 0 : decodeWaitStatus(status).exitCode;
+  }
+
+  needOwnProcess(reason: string): void {
+    throw new OwnProcessNeeded(reason);
+  }
+
+  async #spawn(image: Buffer, name: string, record: number, extra: number) {
+    if (record + 2 > ownDescriptors) throw new OwnProcessNeeded('too many preserved descriptors');
+    const file = sealedImage(image, name);
+    if (file === undefined) throw new OwnProcessNeeded('vm.memfd_noexec forbids executable memory files');
+    const pipe = createPipe();
+    let pid: number;
+    try {
+      pid = Number(await this.#ask(command.spawn, record, record + 1, [file, pipe.write, extra]));
+      if (pid < 0)
+        throw new HullError(`Cannot start ${name}: the client cannot clone: ${pid}`, { kind: 'exhausted' });
+    } catch (error) {
+      closeSync(pipe.read);
+      throw error;
+    } finally {
+      for (const fd of [file, pipe.write]) closeSync(fd);
+    }
+    this.#children.add(pid);
+    return { pid, recordPipe: pipe.read };
+  }
+
+  async #ask(
+    number: number,
+    first: number,
+    second = 0,
+    descriptors: readonly number[] = [],
+  ): Promise<bigint> {
+    if (this.#gone) throw this.#gone;
+    this.#answer = Promise.withResolvers();
+    const bytes = commandBytes(number, first, second);
+    if (descriptors.length === 0) this.#send(bytes);
+    else sendWithDescriptors(this.#descriptor, bytes, descriptors);
+    return await this.#answer.promise;
+  }
+
+  #send(bytes: Buffer): void {
+    if (!this.#socket.destroyed) this.#socket.write(bytes);
+  }
+
+  #take(data: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, data]);
+    if (this.#bytes.length < answerSize) return;
+    const value = this.#bytes.readBigInt64LE(8);
+    this.#bytes = this.#bytes.subarray(answerSize);
+    this.#answer?.resolve(value);
+  }
+
+  #lose(): void {
+    this.#gone ??= new HullError('Cannot go on: the client has ended', { kind: 'internal' });
+    this.#answer?.reject(this.#gone);
+  }
+}
