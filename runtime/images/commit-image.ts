@@ -9,15 +9,21 @@ import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot } from './registry/depot.ts';
 
 export interface CommitRequest {
-  /** Id of the image that the layer was made upon. */
-  readonly parent: string;
-  /** The new layer as a tar: what has changed. */
-  readonly changes: AsyncIterable<Uint8Array>;
+  /** Id of the image that the layer was made upon; undefined for the first upon nothing. */
+  readonly parent: string | undefined;
+  /** The new layer as a tar: what has changed. Undefined where only the configuration has. */
+  readonly changes: AsyncIterable<Uint8Array> | undefined;
+  /** In place of `changes`: a blob of the store that is the new layer, and its diff id. */
+  readonly layer?: { readonly blob: Digest; readonly diffId: Digest };
   /** Fields of image-spec config.md's `config`, over the parent's; null takes one away. */
   readonly config: Readonly<Record<string, unknown>>;
   /** The container that it is made from, and its command. */
   readonly container: string;
+  /** What a build's cache knows the instruction by (`container_config`). */
+  readonly containerConfig?: object;
   readonly createdBy: string;
+  /** When; default: now. */
+  readonly created?: string;
   readonly author: string;
   readonly comment: string;
   readonly reference: ImageReference | undefined;
@@ -34,9 +40,9 @@ export async function commitImage(depot: ImageDepot, request: CommitRequest): Pr
   const { parent, author, comment, createdBy, container, config, reference } = request;
   const name = reference && formatReference(parseReference(formatReference(reference)));
   await using spool = await depot.openSpool();
-  const layer = await spool.write(request.changes);
-  const isEmpty = layer.digest === emptyLayer;
-  const base = await depot.stored(parent);
+  const written = request.changes && (await spool.write(request.changes));
+  const changed = written?.digest === emptyLayer ? undefined : written;
+  const base = parent === undefined ? undefined : await depot.stored(parent);
   const held = async (digest: Digest): Promise<SpooledBlob> => {
     const blob = await depot.hold(digest, spool);
     if (blob) return blob;
@@ -44,10 +50,12 @@ export async function commitImage(depot: ImageDepot, request: CommitRequest): Pr
       kind: 'not-found',
     });
   };
-  const [before, ...below] = await Promise.all([parent, ...base.layerBlobs].map(held));
-  const old = asObject(JSON.parse(await readFile(before?.path ?? '', 'utf8')));
-  const { rootfs } = base.config;
-  const created = new Date().toISOString();
+  const [before, ...below] = await Promise.all((base ? [base.id, ...base.layerBlobs] : []).map(held));
+  const old = before ? asObject(JSON.parse(await readFile(before.path, 'utf8'))) : {};
+  const layer = request.layer ? await held(request.layer.blob) : changed;
+  const diffId = request.layer?.diffId ?? layer?.digest;
+  const diffIds = base?.config.rootfs.diff_ids ?? [];
+  const created = request.created || new Date().toISOString();
   const document = JSON.stringify({
     architecture: architecture(),
     os: 'linux',
@@ -55,17 +63,18 @@ export async function commitImage(depot: ImageDepot, request: CommitRequest): Pr
     ...(author && { author }),
     ...(comment && { comment }),
     config: { ...asObject(old['config']), ...config },
-    container,
+    ...(container && { container }),
+    ...(request.containerConfig && { container_config: request.containerConfig }),
     created,
-    rootfs: { type: 'layers', diff_ids: [...rootfs.diff_ids, ...(isEmpty ? [] : [layer.digest])] },
+    rootfs: { type: 'layers', diff_ids: [...diffIds, ...(diffId === undefined ? [] : [diffId])] },
     history: [
-      ...(base.config.history ?? assumedHistory(rootfs.diff_ids)),
+      ...(base?.config.history ?? assumedHistory(diffIds)),
       {
         created,
         ...(author && { author }),
         created_by: createdBy,
         ...(comment && { comment }),
-        ...(isEmpty && { empty_layer: true }),
+        ...(!layer && { empty_layer: true }),
       },
     ],
   });
@@ -79,8 +88,8 @@ export async function commitImage(depot: ImageDepot, request: CommitRequest): Pr
       references: name === undefined ? [] : [name],
       config: parseConfig(document, 'the new configuration'),
       configBlob,
-      layers: [...below, ...(isEmpty ? [] : [layer])],
-      parent,
+      layers: [...below, ...(layer ? [layer] : [])],
+      ...(parent !== undefined && { parent }),
     },
     [],
   );

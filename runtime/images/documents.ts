@@ -76,6 +76,7 @@ const configSchema = z.looseObject({
       Volumes: z.record(z.string(), z.looseObject({})).nullish(),
     })
     .nullish(),
+  container_config: z.looseObject({}).nullish(),
   rootfs: z.object({ type: z.literal('layers'), diff_ids: z.array(digest).nullish() }),
   history: z.array(z.looseObject({})).nullish(),
 });
@@ -88,7 +89,7 @@ export const parseDockerManifest = (text: string, from: string): DockerManifest 
 /** An image's config, without the nulls. Kind `invalid` names the field. */
 export function parseConfig(text: string, from: string): ImageConfig {
   const found = parse(configSchema, text, from);
-  const { created, author, comment, config, history, variant } = found;
+  const { created, author, comment, config, history, variant, container_config } = found;
   const { User, Env, Entrypoint, Cmd, WorkingDir, StopSignal, Labels, ExposedPorts, Volumes, ...other } =
     config ?? {};
   return {
@@ -112,6 +113,7 @@ export function parseConfig(text: string, from: string): ImageConfig {
         ...(Volumes && { Volumes }),
       },
     }),
+    ...(container_config && { container_config }),
     rootfs: { type: 'layers', diff_ids: found.rootfs.diff_ids ?? [] },
     ...(history && { history }),
   };

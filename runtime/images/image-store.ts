@@ -81,6 +81,8 @@ export interface ImageConfig {
     readonly ExposedPorts?: Readonly<Record<string, object>>;
     readonly Volumes?: Readonly<Record<string, object>>;
   };
+  /** What Docker's classic builder, or ours, made it by: the layer cache compares it. */
+  readonly container_config?: object;
   readonly rootfs: { readonly type: 'layers'; readonly diff_ids: readonly string[] };
   readonly history?: readonly Readonly<Record<string, unknown>>[];
 }

@@ -3,7 +3,14 @@ import { explainEntry } from './entry-problem.ts';
 import { LayerWriter } from './layer-writer.ts';
 import { insideRoot, join } from './root-paths.ts';
 import type { ByteString } from './tar-header.ts';
-import { readTar } from './tar-reader.ts';
+import { readTar, type TarEntry } from './tar-reader.ts';
+
+export interface UntarIntoOptions {
+  /** A folder never takes the place of another file, nor the reverse. */
+  readonly keepKind: boolean;
+  /** Sees each entry on its way, and may hear its content. */
+  readonly through?: (entry: TarEntry) => TarEntry;
+}
 
 /**
  * Unpacks an archive, compressed or not, into a folder of a tree, where `untar` is for layers: names that begin with `.wh.` are files as any
@@ -14,10 +21,11 @@ export async function untarInto(
   archive: AsyncIterable<Uint8Array>,
   root: string,
   folder: ByteString,
-  { keepKind }: { readonly keepKind: boolean },
+  { keepKind, through = (entry) => entry }: UntarIntoOptions,
 ): Promise<void> {
   const writer = new LayerWriter(root, { whiteouts: false, keepKind });
-  for await (const entry of readTar(decompress(archive))) {
+  for await (const raw of readTar(decompress(archive))) {
+    const entry = through(raw);
     try {
       const name = insideRoot(entry.name, 'entry');
       // The folder itself stays what it is.
