@@ -12,11 +12,16 @@ const config = {
   Labels: { one: '1', two: '2' },
   StopSignal: '',
   ExposedPorts: ['80/tcp'],
+  Volumes: ['/data'],
 } as unknown as ContainerConfig;
 
 describe('changedConfig', () => {
   test("is the container's where nothing is changed", () => {
-    expect(changedConfig(config, {})).toEqual({ ...config, ExposedPorts: { '80/tcp': {} } });
+    expect(changedConfig(config, {})).toEqual({
+      ...config,
+      ExposedPorts: { '80/tcp': {} },
+      Volumes: { '/data': {} },
+    });
   });
 
   test('adds variables, labels and ports, and replaces the rest', () => {

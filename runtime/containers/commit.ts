@@ -49,6 +49,7 @@ export function changedConfig(
   changes: ImageConfigChanges,
 ): Readonly<Record<string, unknown>> {
   const { Env = [], Labels, ExposedPorts, Volumes, ...replaced } = changes;
+  const volumes = Object.fromEntries(config.Volumes.map((path) => [path, {}]));
   const ports = Object.fromEntries(config.ExposedPorts.map((port) => [port, {}]));
   return {
     User: config.User,
@@ -59,7 +60,7 @@ export function changedConfig(
     Labels: { ...config.Labels, ...Labels },
     StopSignal: config.StopSignal,
     ExposedPorts: { ...ports, ...ExposedPorts },
-    ...(Volumes && { Volumes }),
+    Volumes: { ...volumes, ...Volumes },
     ...replaced,
   };
 }

@@ -1,11 +1,14 @@
 import { HullError } from '../base/errors.ts';
 import type { Container } from './container.ts';
+import type { ContainerRecord } from './record.ts';
 
 /** The daemon's containers, by id, name and unambiguous start of an id; and the names that are spoken for. */
 export class ContainerTable {
   readonly #byId = new Map<string, Container>();
   /** Name → id. Also of a container that is being made, so that two creates cannot take one name. */
   readonly #names = new Map<string, string>();
+  /** Records of containers that belong to another storage driver: they are not this daemon's, and what they need is. */
+  readonly setAside: ContainerRecord[] = [];
 
   /** Kind `conflict` names the container that has the name. The answer gives it back. */
   reserveName(name: string, id: string): () => void {

@@ -63,7 +63,9 @@ export async function openStillTree(engine: Engine, container: Container): Promi
 
 /** The tree that the container's was made from; undefined where its image has no layers. */
 export async function openImageTree(engine: Engine, container: Container): Promise<HeldTree | undefined> {
-  const { topLayer } = await engine.images.get(container.record.image.id);
+  const { id } = container.record.image;
+  if (id === '') return undefined;
+  const { topLayer } = await engine.images.get(id);
   return topLayer === undefined ? undefined : await openTree(engine.driver, topLayer);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
+import { mountFields } from './mounts/mount-fields.ts';
 import { count, resourceFields, restartPolicy, text } from './resource-fields.ts';
 
 /**
@@ -23,7 +24,6 @@ export function parseCreateRequest(body: unknown): CreateRequest {
 
 export type CreateRequest = z.infer<typeof createRequest>;
 export type HostConfig = CreateRequest['HostConfig'];
-export type MountRequest = HostConfig['Mounts'][number];
 
 const flag = z
   .boolean()
@@ -46,21 +46,6 @@ const keys = z
   .nullish()
   .transform((value) => Object.keys(value ?? {}));
 
-const mount = z.object({
-  Type: z.enum(['bind', 'tmpfs'], { error: 'wanted "bind" or "tmpfs" (hull has no volumes yet)' }),
-  Source: text,
-  Target: z.string().startsWith('/', 'wanted an absolute path'),
-  ReadOnly: flag,
-  BindOptions: z
-    .looseObject({ Propagation: text, NonRecursive: flag, CreateMountpoint: flag })
-    .nullish()
-    .transform((value) => value ?? undefined),
-  TmpfsOptions: z
-    .looseObject({ SizeBytes: count, Mode: count })
-    .nullish()
-    .transform((value) => value ?? undefined),
-});
-
 const hostConfigFields = z.object({
   ...resourceFields,
   MemorySwappiness: z.int().nullish(),
@@ -70,9 +55,11 @@ const hostConfigFields = z.object({
   Binds: texts,
   Tmpfs: labels,
   Mounts: z
-    .array(mount)
+    .array(mountFields)
     .nullish()
     .transform((value) => value ?? []),
+  VolumesFrom: texts,
+  VolumeDriver: text,
   StorageOpt: labels,
   ShmSize: count,
   AutoRemove: flag,
@@ -127,6 +114,7 @@ const createRequest = z.object({
     .nullish()
     .transform((value) => value ?? undefined),
   ExposedPorts: keys,
+  Volumes: keys,
   HostConfig: hostConfigFields,
 });
 

@@ -1,6 +1,6 @@
-import { mkdir } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Cleanup } from '../base/cleanup.ts';
-import { HullError } from '../base/errors.ts';
+import { HullError, ifExists } from '../base/errors.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { Container } from './container.ts';
 import type { ContainerTable } from './container-table.ts';
@@ -9,18 +9,25 @@ import { cgroupPathOf } from './engine.ts';
 import { chooseModes } from './host-modes.ts';
 import { limitWarnings } from './limits.ts';
 import { mergeConfig } from './merge-config.ts';
+import type { ChosenMounts } from './mounts/choose-mounts.ts';
+import type { MountPoint } from './mounts/mount-point.ts';
+import { missingSource, plainMounts } from './mounts/prepare-mounts.ts';
 import { checkName, newContainerId, proposeName } from './names.ts';
 import { publishContainer } from './publish.ts';
 import type { ContainerConfig, ContainerRecord } from './record.ts';
 import { noDevices } from './requested-devices.ts';
 import { parseSignal } from './signals.ts';
 import { makeSpec } from './spec.ts';
-import { bindSources } from './spec-mounts.ts';
 import { layerSize } from './storage-options.ts';
 
 export interface Created {
   readonly id: string;
   readonly warnings: readonly string[];
+}
+
+export interface CreateOptions {
+  /** It is for one instruction of a build, and its image may be `scratch`: nothing. */
+  readonly forBuild?: boolean;
 }
 
 /**
@@ -31,15 +38,25 @@ export async function createContainer(
   engine: Engine,
   body: unknown,
   wantedName: string | undefined,
+  { forBuild = false }: CreateOptions = {},
 ): Promise<Created> {
   // Validation brings a library that nothing else at start-up needs.
-  const { parseCreateRequest } = await import('./create-request.ts');
+  const [{ parseCreateRequest }, { chooseMounts }] = await Promise.all([
+    import('./create-request.ts'),
+    import('./mounts/choose-mounts.ts'),
+  ]);
   const request = parseCreateRequest(body);
-  const image = await engine.images.get(request.Image);
-  const config = mergeConfig(request, image.config.config);
+  const isEmpty = forBuild && request.Image === 'scratch';
+  const image = isEmpty ? undefined : await engine.images.get(request.Image);
+  const config = mergeConfig(request, image?.config.config);
   const id = newContainerId();
   const features = await engine.cgroups.features();
-  checkConfig(engine, id, config, features);
+  const mounts = chooseMounts(config, {
+    mountsOf: (name) => engine.containers.get(name).record.mounts,
+    dataOf: (name) => engine.volumes.dataOf(name),
+  });
+  checkConfig(engine, id, config, mounts.points, features);
+  await checkSources(mounts.points);
   const warnings = [
     ...chooseModes(config.HostConfig, engine.cgroups.mode).warnings,
     ...limitWarnings(config.HostConfig, features),
@@ -54,9 +71,11 @@ export async function createContainer(
     name,
     driver: engine.driver.name,
     createdAt: new Date().toISOString(),
-    image: { reference: request.Image, id: image.id },
+    image: { reference: request.Image, id: image?.id ?? '' },
     config,
+    mounts: mounts.points,
     state: { kind: 'creating' },
+    ...(forBuild && { forBuild }),
     stoppedByUser: false,
     restartCount: 0,
     error: '',
@@ -69,19 +88,22 @@ export async function createContainer(
   await engine.records.write(record);
   undo.push(() => engine.driver.remove(id));
   const size = layerSize(config.HostConfig.StorageOpt);
-  await engine.driver.create(id, image.topLayer, size === undefined ? {} : { size });
-  // As Docker: a folder that a bind names is made. What a Mount names has to be there.
-  for (const source of bindSources(config.HostConfig)) await makeFolder(source);
+  await engine.driver.create(id, image?.topLayer, size === undefined ? {} : { size });
+  if (mounts.points.length > 0) await giveVolumes(engine, container, mounts.volumes, undo);
   await container.update({ state: { kind: 'created', exitCode: 0 } });
   undo.commit();
   publishContainer(engine, container, 'create');
-  const volumes = Object.keys(image.config.config?.Volumes ?? {});
-  const noVolumes = `hull has no volumes yet: what is written to ${volumes.join(', ')} stays in the container`;
-  return { id, warnings: volumes.length > 0 ? [...warnings, noVolumes] : warnings };
+  return { id, warnings };
 }
 
 /** Finds now what would otherwise be found at start: everything in the spec but the user's number. */
-function checkConfig(engine: Engine, id: string, config: ContainerConfig, features: CgroupFeatures): void {
+function checkConfig(
+  engine: Engine,
+  id: string,
+  config: ContainerConfig,
+  mounts: readonly MountPoint[],
+  features: CgroupFeatures,
+): void {
   if (config.Tty) throw unsupported('Tty', 'hull has no terminals yet');
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
     throw new HullError(
@@ -107,6 +129,7 @@ function checkConfig(engine: Engine, id: string, config: ContainerConfig, featur
     cgroupMode: engine.cgroups.mode,
     cgroupFeatures: features,
     lastCapability: engine.lastCapability,
+    mounts: plainMounts(mounts),
     files: [],
     hostDevices: [],
     requestedDevices: noDevices,
@@ -121,14 +144,23 @@ function freeName(table: ContainerTable): string {
   }
 }
 
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    // A file or socket can be bound as well; anything else shows at the start, with the step that failed.
-    if (!(error instanceof Error && 'code' in error && (error.code === 'EEXIST' || error.code === 'ENOTDIR')))
-      throw error;
+/** As Docker: what a Mount names has to be there; a folder that a bind names is made at the start. */
+async function checkSources(mounts: readonly MountPoint[]): Promise<void> {
+  for (const point of mounts) {
+    if (point.type !== 'bind' || point.makeSource) continue;
+    if (!(await ifExists(stat(point.source)))) throw missingSource(point.source);
   }
+}
+
+async function giveVolumes(
+  engine: Engine,
+  container: Container,
+  volumes: ChosenMounts['volumes'],
+  undo: Cleanup,
+): Promise<void> {
+  const { makeVolumes, removeAnonymousVolumes } = await import('./mounts/make-volumes.ts');
+  undo.push(() => removeAnonymousVolumes(engine, container));
+  await makeVolumes(engine, container, volumes);
 }
 
 function unsupported(field: string, reason: string): HullError {

@@ -5,6 +5,7 @@ import type { ImageStore } from '../images/image-store.ts';
 import type { ImageDepot } from '../images/registry/depot.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { StorageDriver } from '../storage/driver.ts';
+import type { VolumeStore } from '../volumes/volume-store.ts';
 import type { ContainerTable } from './container-table.ts';
 import type { EventBus } from './events.ts';
 import type { RecordStore } from './record-store.ts';
@@ -16,6 +17,7 @@ export interface Engine {
   readonly driver: StorageDriver;
   readonly images: ImageStore & ImageDepot;
   readonly registry: Registry;
+  readonly volumes: VolumeStore;
   readonly cgroups: CgroupManager;
   readonly records: RecordStore;
   readonly containers: ContainerTable;

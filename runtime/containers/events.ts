@@ -1,6 +1,6 @@
 /** One line of GET /events (Docker Engine API). */
 export interface EngineEvent {
-  readonly Type: 'container' | 'image' | 'daemon';
+  readonly Type: 'container' | 'image' | 'volume' | 'daemon';
   readonly Action: string;
   readonly Actor: { readonly ID: string; readonly Attributes: Readonly<Record<string, string>> };
   readonly scope: 'local';

@@ -1,3 +1,4 @@
+import type { SpecMount } from '../base/oci.ts';
 import { compileContainer } from '../launch/compile-container.ts';
 import { explain } from '../launch/explain.ts';
 import type { CgroupEntry, LaunchRequest } from '../launch/types.ts';
@@ -7,6 +8,7 @@ import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
 import { cgroupOf, type Engine, logPathOf, runDirOf } from './engine.ts';
 import { hostDevices } from './host-devices.ts';
+import { plainMounts } from './mounts/prepare-mounts.ts';
 import { isAlive } from './record.ts';
 import { requestedDevices } from './requested-devices.ts';
 import { makeSpec } from './spec.ts';
@@ -19,6 +21,7 @@ export async function makeLaunchRequest(
   user: ResolvedUser,
   root: AcquiredLayer,
   entry: CgroupEntry,
+  mounts: readonly SpecMount[],
 ): Promise<LaunchRequest> {
   const { id, record } = container;
   const { config } = record;
@@ -30,6 +33,7 @@ export async function makeLaunchRequest(
     cgroupMode: engine.cgroups.mode,
     cgroupFeatures: await engine.cgroups.features(),
     lastCapability: engine.lastCapability,
+    mounts,
     files: await writeContainerFiles(engine, container),
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],
     requestedDevices: await requestedDevices(config.HostConfig),
@@ -56,7 +60,14 @@ export async function explainContainer(engine: Engine, container: Container): Pr
   const user = alive ? { uid: 0, gid: 0, additionalGids: [], home: '/' } : await userOf(engine, container);
   const root = await engine.driver.acquire(id);
   try {
-    const request = await makeLaunchRequest(engine, container, user, root, cgroupOf(engine, id).entry);
+    const request = await makeLaunchRequest(
+      engine,
+      container,
+      user,
+      root,
+      cgroupOf(engine, id).entry,
+      plainMounts(container.record.mounts),
+    );
     return explain(compileContainer(request));
   } finally {
     if (!alive) await engine.driver.release(id);

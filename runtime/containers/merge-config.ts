@@ -30,6 +30,7 @@ export function mergeConfig(request: CreateRequest, image: ImageConfigChanges | 
     Labels: { ...image?.Labels, ...request.Labels },
     StopSignal: request.StopSignal || (image?.StopSignal ?? ''),
     ExposedPorts: [...new Set([...Object.keys(image?.ExposedPorts ?? {}), ...request.ExposedPorts])],
+    Volumes: [...new Set([...Object.keys(image?.Volumes ?? {}), ...request.Volumes])],
   };
 }
 

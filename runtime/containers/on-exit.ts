@@ -5,6 +5,7 @@ import type { ExitRecord } from '../launch/types.ts';
 import { watchExit } from '../launch/watch-exit.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
+import { releaseVolumes } from './mounts/prepare-mounts.ts';
 import { publishContainer } from './publish.ts';
 import { type ExitedState, isAlive, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
@@ -40,6 +41,7 @@ export async function finishLocked(
   const oomKilled = await endCgroup(engine, container.id, troubles);
   const heldBy = await releaseRoot(engine, container);
   if (heldBy !== undefined) troubles.push(heldBy);
+  await releaseVolumes(engine, container).catch((error: unknown) => troubles.push(errorText(error)));
   const ended: ExitedState = {
     kind: 'exited',
     exitCode: outcome === 'lost' ? 137 : outcome.exitCode,

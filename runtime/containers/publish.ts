@@ -16,3 +16,13 @@ export function publishContainer(
     ...extra,
   });
 }
+
+/** The same of a volume. */
+export function publishVolume(
+  engine: Engine,
+  action: string,
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+): void {
+  engine.events.publish('volume', action, name, attributes);
+}

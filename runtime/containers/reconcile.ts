@@ -7,12 +7,13 @@ import { watchExit } from '../launch/watch-exit.ts';
 import { brokenRecord } from './broken-record.ts';
 import { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
+import { removeAnonymousVolumes } from './mounts/make-volumes.ts';
 import { finishLocked, scheduleRestart, settle, watchContainer } from './on-exit.ts';
 import { isSameProcess } from './processes.ts';
 import { type ContainerRecord, isAlive, lastRun, type RunningState } from './record.ts';
 import type { StoredContainer } from './record-store.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
-import { removeLocked } from './remove.ts';
+import { removeContainer, removeLocked } from './remove.ts';
 import { startLocked } from './start.ts';
 
 /**
@@ -36,6 +37,9 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
     containers.map(async (container) => {
       try {
         await reconcileOne(engine, container);
+        if (container.record.forBuild && !container.gone) {
+          await removeContainer(engine, container, { force: true, volumes: true });
+        }
       } catch (error) {
         // One container's trouble is not the daemon's: it is shown on it, and the others go on.
         engine.log.error('container not reconciled', { id: container.id, name: container.name, error });
@@ -64,6 +68,7 @@ async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
       id: record.id,
       driver: record.driver,
     });
+    engine.containers.setAside.push(record);
     return;
   }
   engine.containers.add(new Container(record, engine.records));
@@ -75,6 +80,7 @@ async function reconcileOne(engine: Engine, container: Container): Promise<void>
   switch (state.kind) {
     case 'creating':
       await engine.driver.remove(id);
+      await removeAnonymousVolumes(engine, container);
       await engine.records.remove(id);
       engine.containers.remove(container);
       container.markGone();

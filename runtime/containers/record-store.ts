@@ -83,6 +83,7 @@ function isRecord(value: unknown, id: string): value is ContainerRecord {
     fields['id'] === id &&
     typeof fields['name'] === 'string' &&
     typeof fields['createdAt'] === 'string' &&
+    Array.isArray(fields['mounts']) &&
     parts.every((part) => typeof part === 'object' && part !== null) &&
     typeof Object(fields['state']).kind === 'string'
   );

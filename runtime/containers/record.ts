@@ -1,4 +1,5 @@
 import type { CreateRequest } from './create-request.ts';
+import type { MountPoint } from './mounts/mount-point.ts';
 
 /**
  * # A container's record
@@ -24,7 +25,11 @@ export interface ContainerRecord {
   readonly image: { readonly reference: string; readonly id: string };
   /** What the client sent, with the image's defaults merged in. */
   readonly config: ContainerConfig;
+  /** Volumes, binds and tmpfs, as they were resolved when it was created. */
+  readonly mounts: readonly MountPoint[];
   readonly state: ContainerState;
+  /** An instruction of a build is made in it: one that a daemon finds at its start is removed, since that build is over. */
+  readonly forBuild?: boolean;
   /** A stop, kill or client's wish keeps `unless-stopped` from starting it again. */
   readonly stoppedByUser: boolean;
   readonly restartCount: number;
@@ -47,7 +52,8 @@ export type ContainerState =
   | RunningState
   | ExitedState
   | (Run & { readonly kind: 'restarting'; readonly attempt: number })
-  | { readonly kind: 'removing'; readonly last?: Run }
+  /** `volumes`: those that nobody named go with it. */
+  | { readonly kind: 'removing'; readonly last?: Run; readonly volumes?: boolean }
   /** Its record could not be read; it can only be removed. Never written. */
   | { readonly kind: 'broken' };
 

@@ -4,14 +4,15 @@ import { errorText } from '../base/log.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { killAndWait } from './kill.ts';
+import { removeAnonymousVolumes } from './mounts/make-volumes.ts';
 import { publishContainer } from './publish.ts';
 import { type ContainerState, isAlive, lastRun } from './record.ts';
 
-/** Afterwards the container is absent. Kinds: `conflict` (it runs, and no force), `busy` (who holds its root). */
+/** Afterwards the container is absent, and with `volumes` those of its volumes that nobody named and no other uses. Kinds: `conflict` (it runs, and no force), `busy` (who holds its root). */
 export async function removeContainer(
   engine: Engine,
   container: Container,
-  { force }: { readonly force: boolean },
+  { force, volumes = false }: { readonly force: boolean; readonly volumes?: boolean },
 ): Promise<void> {
   if (isAlive(container.state)) {
     if (!force) {
@@ -34,21 +35,33 @@ export async function removeContainer(
       kind: 'conflict',
     });
   }
-  await removeLocked(engine, container);
+  await removeLocked(engine, container, { volumes });
 }
 
-/** The same for one that does not run, mutex held. On `busy` it stays, as exited, with the holder in its error. */
-export async function removeLocked(engine: Engine, container: Container): Promise<void> {
+/**
+ * The same for one that does not run, mutex held. On `busy` it stays, as exited, with the holder in its error. One that removes itself takes
+ * its nameless volumes along, as in Docker.
+ */
+export async function removeLocked(
+  engine: Engine,
+  container: Container,
+  wish: { readonly volumes: boolean } = { volumes: false },
+): Promise<void> {
   const { id, state, record } = container;
   const last = lastRun(state);
+  const volumes =
+    wish.volumes ||
+    record.config.HostConfig.AutoRemove ||
+    (state.kind === 'removing' && state.volumes === true);
   await container.update(
-    { state: { kind: 'removing', ...(last ? { last: { ...last } } : {}) } },
+    { state: { kind: 'removing', volumes, ...(last ? { last: { ...last } } : {}) } },
     { evenIfFull: true },
   );
   try {
     await endLeftovers(engine, id);
     await engine.driver.release(id);
     await engine.driver.remove(id);
+    if (volumes) await removeAnonymousVolumes(engine, container);
     await engine.records.remove(id);
   } catch (error) {
     const text = errorText(error);

@@ -21,6 +21,8 @@ export interface SpecInput {
   readonly cgroupFeatures: Pick<CgroupFeatures, 'swapLimit' | 'blkioWeight'>;
   /** /proc/sys/kernel/cap_last_cap. */
   readonly lastCapability: number;
+  /** Its volumes, binds and tmpfs. */
+  readonly mounts: readonly SpecMount[];
   /** Bind mounts of what hull writes per container: /etc/hostname, /etc/hosts, /etc/resolv.conf. */
   readonly files: readonly SpecMount[];
   /** The host's device nodes, for a privileged container. */
@@ -53,7 +55,11 @@ export function makeSpec(input: SpecInput): Spec {
     ...(hostname === undefined ? {} : { hostname }),
     ...(config.Domainname === '' || modes.uts === 'host' ? {} : { domainname: config.Domainname }),
     // On version 1 and hybrid hosts the launch program has no cgroup mount to offer.
-    mounts: mountsOf(host, modes, input.files, { showCgroups: cgroupMode === 'v2' }),
+    mounts: mountsOf(host, modes, {
+      own: input.mounts,
+      files: input.files,
+      showCgroups: cgroupMode === 'v2',
+    }),
     linux: {
       namespaces: namespacesOf(modes),
       devices: [...input.requestedDevices.nodes, ...(host.Privileged ? input.hostDevices : [])],

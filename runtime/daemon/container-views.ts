@@ -3,6 +3,7 @@ import type { Container } from '../containers/container.ts';
 import { type Engine, logPathOf } from '../containers/engine.ts';
 import type { ExecTable } from '../containers/exec.ts';
 import { chooseModes } from '../containers/host-modes.ts';
+import type { MountPoint } from '../containers/mounts/mount-point.ts';
 import {
   type ContainerConfig,
   type ContainerState,
@@ -11,7 +12,6 @@ import {
   statusOf,
 } from '../containers/record.ts';
 import { hostnameOf } from '../containers/spec.ts';
-import { parseBind } from '../containers/spec-mounts.ts';
 import { statusText } from './status-text.ts';
 
 /** GET /containers/{id}/json. */
@@ -47,15 +47,15 @@ export function inspectView(engine: Engine, execs: ExecTable, container: Contain
       LogConfig: { Type: 'hull', Config: {} },
     },
     GraphDriver: { Name: record.driver, Data: {} },
-    Mounts: mountsView(config),
+    Mounts: mountsView(record.mounts),
     Config: {
       ...own,
       Hostname: hostname(engine, id, config),
       Image: image.reference,
       Cmd: config.Cmd ?? null,
       Entrypoint: config.Entrypoint ?? null,
-      Volumes: null,
-      ExposedPorts: Object.fromEntries(config.ExposedPorts.map((port) => [port, {}])),
+      Volumes: config.Volumes.length > 0 ? namesView(config.Volumes) : null,
+      ExposedPorts: namesView(config.ExposedPorts),
     },
     NetworkSettings: { Ports: {}, Networks: networks(engine, config) },
   };
@@ -81,7 +81,7 @@ export function listView(
     Status: statusText(state, now),
     HostConfig: { NetworkMode: networkOf(engine, record.config) },
     NetworkSettings: { Networks: networks(engine, record.config) },
-    Mounts: mountsView(record.config),
+    Mounts: mountsView(record.mounts),
   };
 }
 
@@ -105,36 +105,22 @@ function stateView(state: ContainerState, error: string): unknown {
   };
 }
 
-function mountsView(config: ContainerConfig): unknown[] {
-  const { Binds, Mounts, Tmpfs } = config.HostConfig;
-  const bind = (source: string, destination: string, readOnly: boolean, propagation: string) => ({
-    Type: 'bind',
-    Source: source,
-    Destination: destination,
-    Mode: readOnly ? 'ro' : '',
-    RW: !readOnly,
-    Propagation: propagation,
-  });
-  const tmpfs = (destination: string, readOnly: boolean) => ({
-    Type: 'tmpfs',
-    Source: '',
-    Destination: destination,
-    Mode: '',
-    RW: !readOnly,
-    Propagation: '',
-  });
-  return [
-    ...Binds.map(parseBind).map(({ source = '', destination, options = [] }) =>
-      bind(source, destination, options.includes('ro'), options[1] ?? 'rprivate'),
-    ),
-    ...Mounts.map(({ Type, Source, Target, ReadOnly, BindOptions }) =>
-      Type === 'tmpfs'
-        ? tmpfs(Target, ReadOnly)
-        : bind(Source, Target, ReadOnly, BindOptions?.Propagation || 'rprivate'),
-    ),
-    ...Object.keys(Tmpfs).map((target) => tmpfs(target, false)),
-  ];
+/** Docker's fields: a volume has a name and a driver, a bind its propagation. */
+function mountsView(mounts: readonly MountPoint[]): unknown[] {
+  return mounts.map((point) => ({
+    Type: point.type,
+    ...(point.type === 'volume' ? { Name: point.name } : {}),
+    Source: point.type === 'tmpfs' ? '' : point.source,
+    Destination: point.destination,
+    ...(point.type === 'volume' ? { Driver: 'local' } : {}),
+    Mode: point.mode,
+    RW: !point.readOnly,
+    Propagation: point.type === 'bind' ? point.propagation : '',
+  }));
 }
+
+/** As the API has sets of names. */
+const namesView = (names: readonly string[]): unknown => Object.fromEntries(names.map((name) => [name, {}]));
 
 function networks(engine: Engine, config: ContainerConfig): unknown {
   return {

@@ -11,6 +11,7 @@ import { ContainerTable } from '../containers/container-table.ts';
 import { defaultTiming, type Engine, type Timing } from '../containers/engine.ts';
 import { EventBus } from '../containers/events.ts';
 import { ExecTable } from '../containers/exec.ts';
+import { neededVolumes } from '../containers/mounts/volume-use.ts';
 import { reconcileContainers } from '../containers/reconcile.ts';
 import { isAlive } from '../containers/record.ts';
 import { RecordStore } from '../containers/record-store.ts';
@@ -21,6 +22,7 @@ import { Partials } from '../images/registry/partials.ts';
 import { Registry } from '../images/registry/registry.ts';
 import { LockFile, lockOwner } from '../kernel/lock-file.ts';
 import { openDriver } from '../storage/open-driver.ts';
+import { VolumeStore } from '../volumes/volume-store.ts';
 import { allRoutes } from './routes/all-routes.ts';
 import { makeServer } from './server.ts';
 import { listenOn } from './socket.ts';
@@ -98,6 +100,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     driver,
     images,
     registry: new Registry({ depot: images, partials: new Partials(imageRoot), insecure }),
+    volumes: await VolumeStore.open(join(dataRoot, 'volumes')),
     cgroups,
     records: new RecordStore(join(dataRoot, 'containers')),
     containers: new ContainerTable(),
@@ -114,6 +117,8 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
   undo.push(() => removeIfEmpty(engine.runRoot));
   undo.push(() => closing.abort());
   await reconcileContainers(engine);
+  for (const line of await engine.volumes.reconcile(neededVolumes(engine)))
+    log.info('volumes reconciled', { line });
   for (const line of await images.reconcile()) log.info('images reconciled', { line });
   undo.push(() => stopAll(engine, stopping));
 

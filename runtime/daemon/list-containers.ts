@@ -16,6 +16,7 @@ export function listContainers(engine: Engine, query: URLSearchParams): unknown 
     'exited',
     'before',
     'since',
+    'volume',
   ]);
   const limit = integerOf(query, 'limit') ?? 0;
   const all = flagOf(query, 'all') || limit > 0 || filters.has('status') || filters.has('exited');
@@ -48,6 +49,11 @@ function matches(engine: Engine, container: Container, filter: string, values: r
           (name) =>
             name === value || name === `${value}:latest` || (value.length >= 12 && name.startsWith(value)),
         ),
+      );
+    case 'volume':
+      return record.mounts.some(
+        (point) =>
+          values.includes(point.destination) || (point.type === 'volume' && values.includes(point.name)),
       );
     case 'before':
       return values.every((value) => record.createdAt < engine.containers.get(value).record.createdAt);

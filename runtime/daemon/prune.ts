@@ -86,11 +86,18 @@ function timeAndLabels(
   filters: ReadonlyMap<string, readonly string[]>,
 ): (createdMs: number, labels: Readonly<Record<string, string>>) => boolean {
   const limits = (filters.get('until') ?? []).map(parseUntil);
+  return (createdMs, labels) => limits.every((limit) => createdMs < limit) && labelsFit(filters, labels);
+}
+
+/** `label` has to be there, `label!` must not. */
+export function labelsFit(
+  filters: ReadonlyMap<string, readonly string[]>,
+  labels: Readonly<Record<string, string>>,
+): boolean {
   const [wanted, unwanted] = [filters.get('label') ?? [], filters.get('label!') ?? []];
-  return (createdMs, labels) =>
-    limits.every((limit) => createdMs < limit) &&
-    wanted.every((label) => hasLabel(labels, label)) &&
-    !unwanted.some((label) => hasLabel(labels, label));
+  return (
+    wanted.every((label) => hasLabel(labels, label)) && !unwanted.some((label) => hasLabel(labels, label))
+  );
 }
 
 function parseUntil(text: string): number {

@@ -9,9 +9,11 @@ import { eventRoutes } from './events.ts';
 import { execRoutes } from './exec.ts';
 import { imageWritingRoutes } from './image-writing.ts';
 import { imageRoutes } from './images.ts';
+import { networkRoutes } from './networks.ts';
 import { registryRoutes } from './registry.ts';
 import { type DaemonFacts, systemRoutes } from './system.ts';
 import { usageRoutes } from './usage.ts';
+import { volumeRoutes } from './volumes.ts';
 
 export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts): readonly Route[] {
   return [
@@ -21,6 +23,8 @@ export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts):
     ...registryRoutes(engine),
     ...imageWritingRoutes(engine),
     ...usageRoutes(engine),
+    ...volumeRoutes(engine),
+    ...networkRoutes(),
     ...containerFileRoutes(engine),
     ...containerRoutes(engine, execs),
     ...containerStreamRoutes(engine),

@@ -114,7 +114,10 @@ export function containerRoutes(engine: Engine, execs: ExecTable): readonly Rout
       method: 'DELETE',
       path: '/containers/:id',
       handle: async (call) => {
-        await removeContainer(engine, find(call), { force: flagOf(call.query, 'force') });
+        await removeContainer(engine, find(call), {
+          force: flagOf(call.query, 'force'),
+          volumes: flagOf(call.query, 'v'),
+        });
         return done;
       },
     },

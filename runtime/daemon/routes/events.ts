@@ -14,7 +14,16 @@ export function eventRoutes(engine: Engine): readonly Route[] {
       handle: async ({ query, response, signal }) => {
         const since = parseTime(query, 'since');
         const until = parseTime(query, 'until');
-        const filters = filtersOf(query, ['type', 'event', 'container', 'image', 'label', 'daemon', 'scope']);
+        const filters = filtersOf(query, [
+          'type',
+          'event',
+          'container',
+          'image',
+          'volume',
+          'label',
+          'daemon',
+          'scope',
+        ]);
         const wanted = (event: EngineEvent) =>
           (until === undefined || nanoseconds(event) <= until) &&
           [...filters].every(([name, values]) => passes(event, name, values));

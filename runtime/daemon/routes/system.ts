@@ -100,7 +100,7 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
     PidsLimit: features.pidsLimit,
     OomKillDisable: features.oomKillDisable,
     LoggingDriver: 'hull',
-    Plugins: { Volume: [], Network: ['none', 'host'], Authorization: null, Log: ['hull'] },
+    Plugins: { Volume: ['local'], Network: ['none', 'host'], Authorization: null, Log: ['hull'] },
     KernelVersion: release(),
     OperatingSystem: system,
     OSType: 'linux',

@@ -6,6 +6,7 @@ import { usageOf } from '../../images/image-usage.ts';
 import { listView } from '../container-views.ts';
 import { imageUse } from '../image-use.ts';
 import { imageView } from '../image-views.ts';
+import { volumeUsage } from '../list-volumes.ts';
 import { pruneContainers, pruneImages } from '../prune.ts';
 import type { Route } from '../router.ts';
 
@@ -53,7 +54,7 @@ async function usage(engine: Engine, query: URLSearchParams): Promise<unknown> {
         }))
       : null,
     Containers: shows('container') ? await Promise.all(engine.containers.list().map(containerView)) : null,
-    Volumes: shows('volume') ? [] : null,
+    Volumes: shows('volume') ? await volumeUsage(engine) : null,
     BuildCache: shows('build-cache') ? [] : null,
     BuilderSize: 0,
   };
