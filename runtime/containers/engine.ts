@@ -25,6 +25,8 @@ export interface Engine {
   readonly log: Log;
   /** `<exec-root>/containers`: on tmpfs. */
   readonly runRoot: string;
+  /** `<data-root>/builds`: contexts of builds under way; emptied at a start. */
+  readonly buildRoot: string;
   /** The folder of all containers' cgroups, as `hull-1a2b3c4d`. */
   readonly cgroupParent: string;
   /** /proc/sys/kernel/random/boot_id. */

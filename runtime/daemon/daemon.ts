@@ -107,6 +107,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     events: new EventBus(),
     log,
     runRoot: join(execRoot, 'containers'),
+    buildRoot: join(dataRoot, 'builds'),
     cgroupParent: await cgroupParentOf(dataRoot),
     ...kernel,
     accounts: new Map(),
@@ -115,6 +116,8 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     signal: closing.signal,
   };
   undo.push(() => removeIfEmpty(engine.runRoot));
+  // What builds have left whose daemon was killed.
+  await rm(engine.buildRoot, { recursive: true, force: true });
   undo.push(() => closing.abort());
   await reconcileContainers(engine);
   for (const line of await engine.volumes.reconcile(neededVolumes(engine)))

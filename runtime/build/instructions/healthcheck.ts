@@ -41,7 +41,7 @@ export const healthcheck: InstructionType<Healthcheck> = {
     stage.config.Healthcheck = check;
     const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, Retries = 0 } = check;
     const times = [Interval, Timeout, StartPeriod].map((time) => `"${goDuration(time)}"`);
-    await stage.commit(`HEALTHCHECK {${[goList(Test), ...times, goRune(Retries)].join(' ')}}`);
+    await stage.commit(`HEALTHCHECK &{${[goList(Test), ...times, goRune(Retries)].join(' ')}}`);
   },
 };
 

@@ -1,6 +1,7 @@
 import type { Engine } from '../../containers/engine.ts';
 import type { ExecTable } from '../../containers/exec.ts';
 import type { Route } from '../router.ts';
+import { buildRoutes } from './build.ts';
 import { containerFileRoutes } from './container-files.ts';
 import { containerResourceRoutes } from './container-resources.ts';
 import { containerStreamRoutes } from './container-streams.ts';
@@ -22,6 +23,7 @@ export function allRoutes(engine: Engine, execs: ExecTable, facts: DaemonFacts):
     ...imageRoutes(engine),
     ...registryRoutes(engine),
     ...imageWritingRoutes(engine),
+    ...buildRoutes(engine),
     ...usageRoutes(engine),
     ...volumeRoutes(engine),
     ...networkRoutes(),
