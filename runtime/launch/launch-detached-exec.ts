@@ -4,21 +4,26 @@ import {
   compileDetachedExec,
   type DetachedExecRequest,
   detachedExecRecord,
+  launcherKeepsMaster,
 } from './compile-detached-exec.ts';
 import { stepOf } from './explain.ts';
 import type { Hands, SpawnedProgram } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
 import { openTarget } from './open-target.ts';
 import { parseRecords } from './records.ts';
+import { masterOf } from './terminal-descriptors.ts';
+
+export interface DetachedCommand {
+  readonly pid: number;
+  /** Of its terminal, where no console socket took it. */
+  readonly master?: number;
+}
 
 /**
  * Runs a command in a container; answers when it has been executed. The command is a child of whose hands these are. LaunchError as
  * with `launch`; kind `conflict` where the target has ended.
  */
-export async function execDetached(
-  request: DetachedExecRequest,
-  hands: Hands,
-): Promise<{ readonly pid: number }> {
+export async function execDetached(request: DetachedExecRequest, hands: Hands): Promise<DetachedCommand> {
   const program = compileDetachedExec(request);
   const record = detachedExecRecord(request);
   const target = openTarget(request.target, 'run a command in');
@@ -29,13 +34,33 @@ export async function execDetached(
     closeSync(target);
   }
   const records = parseRecords(await readAll(hands, started.recordPipe));
-  await hands.reap(started.pid);
   const pid = records.find((each) => each.kind === 'pid')?.pid;
   const failed = records.find((each) => each.kind === 'error');
-  if (pid !== undefined && !failed && records.some(({ kind }) => kind === 'alive')) return { pid };
+  const runs = pid !== undefined && !failed && records.some(({ kind }) => kind === 'alive');
+  let master: number | undefined;
+  try {
+    if (runs && launcherKeepsMaster(request)) master = await takeMaster(started.pid, record);
+  } finally {
+    if (launcherKeepsMaster(request)) endProcess(started.pid);
+    await hands.reap(started.pid);
+  }
+  if (runs) return { pid, ...(master === undefined ? {} : { master }) };
   if (pid !== undefined) await hands.reap(pid);
   if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
   throw new HullError('Cannot run the command: its process ended without a word', { kind: 'internal' });
+}
+
+async function takeMaster(launcher: number, record: number): Promise<number> {
+  const { takeDescriptor } = await import('../sys/pidfd.ts');
+  return takeDescriptor(launcher, masterOf(record));
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
 }
 
 async function readAll(hands: Hands, fd: number): Promise<Buffer> {

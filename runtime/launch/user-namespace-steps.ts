@@ -4,6 +4,7 @@ import { reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, CLONE, flagsOf, named, OPEN, SIGCHLD, SIGKILL } from './constants.ts';
 import { openMappedTrees } from './idmapped-mount-steps.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag } from './namespace-steps.ts';
+import { type Pair, pairOf } from './pair-steps.ts';
 import { raiseHardLimits } from './process-steps.ts';
 import type { Cell, Label } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
@@ -90,29 +91,6 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): Cloned
 
 /** The sources of mounts with mapped ids, where they had to be opened before the clone. */
 export type ClonedTrees = ReadonlyMap<SpecMount, Cell> | undefined;
-
-interface Pair {
-  readonly read: Cell;
-  readonly write: Cell;
-}
-
-/** For a socket pair, `read` is the helper's end and `write` the first process's. */
-function pairOf(p: ProgramBuilder, call: 'pipe2' | 'socketpair', use: string): Pair {
-  const both = p.cell(`pair for ${use}`);
-  const [read, write] = [p.cell(`${use}: reader`), p.cell(`${use}: writer`)];
-  const unix = named(1, 'AF_UNIX');
-  const datagram = named(0o2000005, 'SOCK_SEQPACKET|SOCK_CLOEXEC');
-  p.call(
-    call,
-    call === 'pipe2'
-      ? [address(both.area), flagsOf('O_', OPEN, ['CLOEXEC'])]
-      : [unix, datagram, 0, address(both.area)],
-    { what: `make a pair of descriptors for ${use}` },
-  );
-  p.local(both, { mask: 0xffffffffn, result: read });
-  p.local(at(both.area, 4), { mask: 0xffffffffn, result: write });
-  return { read, write };
-}
 
 function makeTimeNamespace(p: ProgramBuilder, { linux }: Spec): void {
   p.call('unshare', [namespaceFlag('time')], { what: 'make a time namespace' });

@@ -74,12 +74,18 @@ export class OciFixture implements AsyncDisposable {
     await writeFile(join(this.dir, 'config.json'), JSON.stringify(spec));
   }
 
-  /** `hull oci` in the bundle's folder, without input. */
-  async oci(...args: readonly string[]): Promise<Outcome> {
-    return await this.command(program, '--root', this.root, ...args);
+  /** The whole command line. */
+  words(...args: readonly string[]): readonly string[] {
+    return [program, '--root', this.root, ...args];
   }
 
-  async command(file: string, ...args: readonly string[]): Promise<Outcome> {
+  /** `hull oci` in the bundle's folder, without input. */
+  async oci(...args: readonly string[]): Promise<Outcome> {
+    const [file = '', ...words] = this.words(...args);
+    return await this.command(file, ...words);
+  }
+
+  async command(file = '', ...args: readonly string[]): Promise<Outcome> {
     return await new Promise((resolve) => {
       const child = execFile(file, args, { cwd: this.dir, timeout: 30_000 }, (error, stdout, stderr) => {
         resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr });

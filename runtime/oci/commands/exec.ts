@@ -12,6 +12,7 @@ import { parseOptions } from '../options.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
 import { readState } from '../state-store.ts';
 import { statusOf } from '../status.ts';
+import { subgroupEntry } from '../subgroup.ts';
 import { descriptorCount, pathOf } from './create.ts';
 
 const table = {
@@ -43,7 +44,6 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('Cannot read the command line: wanted "exec <id> <command> …" or --process <file>', {
       kind: 'invalid',
     });
-  refuseUnsupported(values);
   const state = readState(context.root, id);
   const status = await statusOf(context.root, state);
   if (status === 'stopped') throw new HullError('cannot exec in a stopped container', { kind: 'conflict' });
@@ -52,7 +52,7 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
       kind: 'conflict',
     });
   const file = pathOf(context, values.process);
-  const wanted = processOf(state.config, { ...values, process: file }, command);
+  const wanted = withLabels(processOf(state.config, { ...values, process: file }, command), values);
   const process = await withHome(wanted, `/proc/${state.init_process_pid}/root`);
   const consoleSocket = pathOf(context, values['console-socket']);
   if (process.terminal && consoleSocket === undefined) context.caller.needOwnProcess('a terminal of its own');
@@ -60,29 +60,28 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('cannot allocate tty if runc will detach without setting console socket', {
       kind: 'invalid',
     });
-  const group = await groupOf(state);
+  const entry = (await groupOf(state))?.entry;
   const request: DetachedExecRequest = {
     target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
-    cgroup: group?.entry ?? { v1Procs: [] },
+    cgroup: await subgroupEntry(entry ?? { v1Procs: [] }, values.cgroup),
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
     ...(state.config.linux.seccomp ? { seccomp: state.config.linux.seccomp } : {}),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
   };
-  const { pid } = await execDetached(request, context.caller.hands);
+  const { pid, master } = await execDetached(request, context.caller.hands);
   const pidFile = pathOf(context, values['pid-file']);
   if (pidFile !== undefined) writePidFile(pidFile, pid);
-  return values.detach ? 0 : await context.caller.waitFor(pid);
+  return values.detach ? 0 : await context.caller.waitFor(pid, master);
 }
 
-function refuseUnsupported(values: Values): void {
-  const found = (['process-label', 'apparmor', 'cgroup'] as const).find(
-    (name) => (values[name]?.length ?? 0) > 0,
-  );
-  if (found === undefined) return;
-  throw new HullError(`Cannot exec with --${found} ${String(values[found])}: hull cannot do that yet`, {
-    kind: 'unsupported',
-  });
+function withLabels(wanted: Process, values: Values): Process {
+  const { apparmor, 'process-label': label } = values;
+  return {
+    ...wanted,
+    ...(apparmor ? { apparmorProfile: apparmor } : {}),
+    ...(label ? { selinuxLabel: label } : {}),
+  };
 }
 
 /** The process of a file, or the container's own with another command and what the options change. */
