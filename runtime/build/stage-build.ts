@@ -4,6 +4,7 @@ import type { Image } from '../images/image-store.ts';
 import { resolveInTree } from '../images/tar-writing/resolve.ts';
 import { withRoot } from '../storage/with-root.ts';
 import { withTree } from '../storage/with-tree.ts';
+import { variableOf } from './apply-changes.ts';
 import type { BuildArguments } from './build-arguments.ts';
 import { makeFolders } from './copy/copy-into.ts';
 import { copyStep } from './copy/copy-step.ts';
@@ -104,10 +105,8 @@ export class StageBuild implements BuildStage {
     });
   }
 
-  readonly #lookup = (name: string): string | undefined => {
-    const entry = (this.config.Env ?? []).find((each) => each.split('=', 1)[0] === name);
-    return entry === undefined ? this.#arguments.value(name) : entry.slice(name.length + 1);
-  };
+  readonly #lookup = (name: string): string | undefined =>
+    variableOf(this.config, name) ?? this.#arguments.value(name);
 
   async #reuse(made: RunConfig): Promise<boolean> {
     const found = await this.#cached(this.#image?.id, made);

@@ -3,7 +3,6 @@ import type { ImageConfigChanges, ImageReference } from '../images/image-store.t
 import { layerOf } from './changes.ts';
 import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
-import { mergeEnvironment } from './merge-config.ts';
 import { publishContainer } from './publish.ts';
 import type { ContainerConfig } from './record.ts';
 
@@ -13,20 +12,22 @@ export interface CommitOptions {
   readonly comment: string;
   /** Freeze a running container while its tree is read. */
   readonly pause: boolean;
-  readonly changes: ImageConfigChanges;
+  /** What else is to be said of it: instructions on top of the container's configuration. */
+  readonly change: (config: ImageConfigChanges) => Promise<ImageConfigChanges>;
 }
 
 /** Afterwards there is an image of the container as it is; or nothing of one. Answers its id. POST /commit. */
 export async function commitContainer(
   engine: Engine,
   container: Container,
-  { reference, author, comment, pause, changes }: CommitOptions,
+  { reference, author, comment, pause, change }: CommitOptions,
 ): Promise<string> {
   const { config, image } = container.record;
   const id = await commitImage(engine.images, {
     parent: image.id,
     changes: layerOf(engine, container, { still: pause }),
-    config: changedConfig(config, changes),
+    // What the container does without is not its image's either.
+    config: { Cmd: null, Entrypoint: null, ...(await change(imageConfigOf(config))) },
     container: container.id,
     createdBy: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])].join(' '),
     author,
@@ -40,27 +41,18 @@ export async function commitContainer(
   return id;
 }
 
-/**
- * The container's configuration as its image's, with instructions on top: variables, labels and ports are added, all else replaced; an own
- * entrypoint drops the command.
- */
-export function changedConfig(
-  config: ContainerConfig,
-  changes: ImageConfigChanges,
-): Readonly<Record<string, unknown>> {
-  const { Env = [], Labels, ExposedPorts, Volumes, ...replaced } = changes;
-  const volumes = Object.fromEntries(config.Volumes.map((path) => [path, {}]));
-  const ports = Object.fromEntries(config.ExposedPorts.map((port) => [port, {}]));
+/** The container's configuration as its image's. */
+export function imageConfigOf(config: ContainerConfig): ImageConfigChanges {
+  const { User, Env, Cmd, Entrypoint, WorkingDir, Labels, StopSignal } = config;
   return {
-    User: config.User,
-    Env: mergeEnvironment(config.Env, Env),
-    Cmd: replaced.Entrypoint ? null : (config.Cmd ?? null),
-    Entrypoint: config.Entrypoint ?? null,
-    WorkingDir: config.WorkingDir,
-    Labels: { ...config.Labels, ...Labels },
-    StopSignal: config.StopSignal,
-    ExposedPorts: { ...ports, ...ExposedPorts },
-    Volumes: { ...volumes, ...Volumes },
-    ...replaced,
+    User,
+    Env,
+    WorkingDir,
+    Labels,
+    StopSignal,
+    ...(Cmd && { Cmd }),
+    ...(Entrypoint && { Entrypoint }),
+    ExposedPorts: Object.fromEntries(config.ExposedPorts.map((port) => [port, {}])),
+    Volumes: Object.fromEntries(config.Volumes.map((path) => [path, {}])),
   };
 }

@@ -1,3 +1,4 @@
+import { inOrder, runConfigOf } from '../build/run-config.ts';
 import type { Image } from '../images/image-store.ts';
 
 /** One entry of GET /images/json. */
@@ -21,7 +22,6 @@ export function inspectImage(
   { id, tags, repoDigests, config, size, createdAt, parent }: Image,
   driver: string,
 ): unknown {
-  const own = config.config ?? {};
   return {
     Id: id,
     RepoTags: tags,
@@ -31,27 +31,7 @@ export function inspectImage(
     Created: createdAt,
     DockerVersion: '',
     Author: config.author ?? '',
-    Config: {
-      Hostname: '',
-      Domainname: '',
-      User: own.User ?? '',
-      AttachStdin: false,
-      AttachStdout: false,
-      AttachStderr: false,
-      ExposedPorts: own.ExposedPorts ?? {},
-      Tty: false,
-      OpenStdin: false,
-      StdinOnce: false,
-      Env: own.Env ?? [],
-      Cmd: own.Cmd ?? null,
-      Image: '',
-      Volumes: own.Volumes ?? null,
-      WorkingDir: own.WorkingDir ?? '',
-      Entrypoint: own.Entrypoint ?? null,
-      OnBuild: null,
-      Labels: own.Labels ?? null,
-      ...(own.StopSignal ? { StopSignal: own.StopSignal } : {}),
-    },
+    Config: inOrder(runConfigOf(config.config)),
     Architecture: config.architecture,
     ...(config.variant ? { Variant: config.variant } : {}),
     Os: config.os,

@@ -4,7 +4,7 @@ import type { Engine } from '../../containers/engine.ts';
 import { historyOf } from '../../images/image-history.ts';
 import { saveImages } from '../../images/write-archive.ts';
 import { type Call, flagOf, param } from '../call.ts';
-import { parseImageChanges } from '../image-changes.ts';
+import { changeOf } from '../image-changes.ts';
 import { makeReference } from '../image-names.ts';
 import type { Route } from '../router.ts';
 import { streamTar } from '../tar-stream.ts';
@@ -24,12 +24,7 @@ export function imageWritingRoutes(engine: Engine): readonly Route[] {
           author: query.get('author') ?? '',
           comment: query.get('comment') ?? '',
           pause: flagOf(query, 'pause', true),
-          changes: parseImageChanges(
-            query
-              .getAll('changes')
-              .flatMap((text) => text.split('\n'))
-              .filter(Boolean),
-          ),
+          change: changeOf(query.getAll('changes')),
         });
         return { status: 201, json: { Id: id } };
       },

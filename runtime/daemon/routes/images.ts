@@ -1,9 +1,9 @@
 import { matchesGlob } from 'node:path';
 import { HullError } from '../../base/errors.ts';
 import type { Engine } from '../../containers/engine.ts';
-import type { Image, ImageProgress, ImageReference } from '../../images/image-store.ts';
+import type { Image, ImageConfigChanges, ImageProgress, ImageReference } from '../../images/image-store.ts';
 import { type Call, filtersOf, flagOf, param } from '../call.ts';
-import { parseImageChanges } from '../image-changes.ts';
+import { changeOf } from '../image-changes.ts';
 import { makeReference } from '../image-names.ts';
 import { imageUse } from '../image-use.ts';
 import { imageView, inspectImage } from '../image-views.ts';
@@ -47,7 +47,7 @@ export function imageRoutes(engine: Engine): readonly Route[] {
         expectBody(query);
         const name = query.get('repo');
         const reference = name ? makeReference(name, query.get('tag')) : undefined;
-        const changes = parseImageChanges(query.getAll('changes'));
+        const changes = await changeOf(query.getAll('changes'))({});
         await streamProgress(call, importImage(engine, call, reference, changes));
         return undefined;
       },
@@ -94,7 +94,7 @@ async function* importImage(
   engine: Engine,
   { request }: Call,
   reference: ImageReference | undefined,
-  changes: ReturnType<typeof parseImageChanges>,
+  changes: ImageConfigChanges,
 ): AsyncGenerator<ImageProgress> {
   const id = await engine.images.import(request, reference, changes);
   engine.events.publish('image', 'import', id, {});
