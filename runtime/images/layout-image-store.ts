@@ -2,10 +2,12 @@ import type { Readable } from 'node:stream';
 import { HullError, joinErrors } from '../base/errors.ts';
 import type { Blobs, Spool, SpooledBlob } from './blobs.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import { compressionOf, decompress } from './decompress.ts';
+import { childrenOf, parentOf, withNames, without } from './catalogue-entries.ts';
+import { decompress } from './decompress.ts';
 import { chainIds, type Digest } from './digest.ts';
-import { mediaTypes, parseConfig } from './documents.ts';
+import { parseConfig } from './documents.ts';
 import { findImage } from './find-image.ts';
+import { describeImage } from './image-manifest.ts';
 import type {
   Image,
   ImageConfigChanges,
@@ -22,6 +24,8 @@ import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot, StoredImage, UnpackListener } from './registry/depot.ts';
 import type { Partials } from './registry/partials.ts';
 import type { Reserve } from './reserve.ts';
+import { sweepBlobs, sweepLayers } from './sweep-images.ts';
+import { unpackImage } from './unpack-image.ts';
 
 /** Puts together blobs, unpacked layers and the catalogue; every change runs alone, and writes the catalogue last. */
 export class LayoutImageStore implements ImageStore, ImageDepot {
@@ -159,8 +163,8 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       await this.#reserve.spend(() => this.#catalogue.write(entries));
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
       if (keep) return removals;
-      const { gone, kept } = await this.#sweepLayers();
-      await this.#sweepBlobs();
+      const { gone, kept } = await sweepLayers(this.#layers, this.entries());
+      await sweepBlobs(this.#blobs, this.entries());
       if (kept[0]) throw stillHeld(id, kept[0]);
       return [...removals, ...[...deleted, ...gone].map((each) => ({ deleted: each }))];
     });
@@ -173,12 +177,14 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       const dropped = await this.#catalogue.read();
       const halves = await this.#layers.reconcile();
       const restored = await this.#restoreLayers();
-      const { gone, kept } = await this.#sweepLayers();
+      const { gone, kept } = await sweepLayers(this.#layers, this.entries());
       const unused = [
         ...gone.map((chainId) => `removed unused layer ${chainId}`),
         ...kept.map(({ message }) => `kept an unused layer: ${message}`),
       ];
-      const blobs = (await this.#sweepBlobs()).map((name) => `removed unused blob ${name}`);
+      const blobs = (await sweepBlobs(this.#blobs, this.entries())).map(
+        (name) => `removed unused blob ${name}`,
+      );
       return [...spooled, ...partial, ...dropped, ...halves, ...restored, ...unused, ...blobs];
     });
   }
@@ -191,19 +197,20 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
   ): Promise<void> {
     try {
       for (const blob of [image.configBlob, ...image.layers]) await this.#blobs.keep(blob);
-      const entry = await this.#describe(image);
-      await this.#unpack(entry, listener, this.#trusted(image));
+      const entry = await describeImage(this.#blobs, image, this.#catalogue.entries);
+      await unpackImage(this.#parts, entry, { listener, trusted: this.#trusted(image) });
       // What a registry gave is kept as it is, though the same image is loaded again in another form.
       const known = this.#catalogue.entries.get(entry.id);
       const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
       await this.#catalogue.write(withNames(this.#catalogue.entries, kept, references, repoDigests));
       // Its other form, with blobs of its own, is no longer named.
-      if (known && known.manifest.digest !== entry.manifest.digest) await this.#sweepBlobs();
+      if (known && known.manifest.digest !== entry.manifest.digest)
+        await sweepBlobs(this.#blobs, this.entries());
     } catch (error) {
       // Nothing names what this load has brought: it goes again.
       try {
-        await this.#sweepLayers();
-        await this.#sweepBlobs();
+        await sweepLayers(this.#layers, this.entries());
+        await sweepBlobs(this.#blobs, this.entries());
       } catch (later) {
         throw joinErrors(error, later);
       }
@@ -211,67 +218,10 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     }
   }
 
-  async #describe(image: ArchivedImage): Promise<CatalogueEntry> {
-    const { config, configBlob, layers } = image;
-    const { text, mediaType } = image.manifest ?? (await this.#makeManifest(image));
-    const manifest = { mediaType, ...(await this.#blobs.put(text)) };
-    const layerBlobs = layers.map(({ digest }) => digest);
-    const id = configBlob.digest;
-    const parent = image.parent ?? this.#catalogue.entries.get(id)?.parent;
-    const made = { id, manifest, config, layerBlobs, references: [], repoDigests: [] };
-    return parent === undefined || parent === id ? made : { ...made, parent };
-  }
-
   /** How many layers are those of the image's parent, which were checked when that one came. */
   #trusted({ parent, config }: ArchivedImage): number {
     const below = this.#catalogue.entries.get(parent ?? '')?.config.rootfs.diff_ids ?? [];
     return below.every((diffId, index) => diffId === config.rootfs.diff_ids[index]) ? below.length : 0;
-  }
-
-  async #makeManifest({
-    configBlob,
-    layers,
-  }: ArchivedImage): Promise<{ readonly text: string; readonly mediaType: string }> {
-    const descriptors = await Promise.all(layers.map((layer) => this.#describeLayer(layer)));
-    const mediaType = mediaTypes.manifest;
-    const config = { mediaType: mediaTypes.config, digest: configBlob.digest, size: configBlob.size };
-    return { text: JSON.stringify({ schemaVersion: 2, mediaType, config, layers: descriptors }), mediaType };
-  }
-
-  async #describeLayer({ digest, size }: SpooledBlob): Promise<object> {
-    const types = { none: mediaTypes.layer, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd };
-    for await (const chunk of this.#blobs.stream(digest)) {
-      return { mediaType: types[compressionOf(Buffer.from(chunk))], digest, size };
-    }
-    return { mediaType: mediaTypes.layer, digest, size };
-  }
-
-  async #unpack(
-    { config, layerBlobs }: CatalogueEntry,
-    listener?: UnpackListener,
-    trusted = 0,
-  ): Promise<void> {
-    const diffIds = config.rootfs.diff_ids;
-    const chain = chainIds(diffIds);
-    for (const [index, chainId] of chain.entries()) {
-      const [diffId, blob] = [diffIds[index], layerBlobs[index]];
-      if (diffId === undefined || blob === undefined) {
-        throw new HullError(
-          `Cannot unpack layer ${index}: found ${layerBlobs.length} blobs, wanted ${chain.length}`,
-          {
-            kind: 'invalid',
-          },
-        );
-      }
-      if (index < trusted && (await this.#layers.sizeOf(chainId)) !== undefined) continue;
-      await this.#layers.unpack({
-        chainId,
-        diffId,
-        parent: chain[index - 1],
-        blob: () => heard(this.#blobs.stream(blob), (bytes) => listener?.({ blob, bytes, done: false })),
-      });
-      listener?.({ blob, bytes: 0, done: true });
-    }
   }
 
   /** Layers that a crash, or somebody's rm, took from a whole image are unpacked again from its blobs. */
@@ -283,7 +233,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       );
       if (!sizes.includes(undefined)) continue;
       try {
-        await this.#unpack(entry);
+        await unpackImage(this.#parts, entry);
         done.push(`unpacked image ${entry.id} again`);
       } catch (error) {
         const entries = new Map(this.#catalogue.entries);
@@ -293,29 +243,6 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       }
     }
     return done;
-  }
-
-  /** Removes layers that no image names; those that somebody holds stay until the next sweep. */
-  async #sweepLayers(): Promise<{ readonly gone: readonly Digest[]; readonly kept: readonly HullError[] }> {
-    const wanted = new Set(
-      [...this.#catalogue.entries.values()].flatMap(({ config }) => chainIds(config.rootfs.diff_ids)),
-    );
-    const gone: Digest[] = [];
-    const kept: HullError[] = [];
-    for (const chainId of await this.#layers.childrenFirst()) {
-      if (wanted.has(chainId)) continue;
-      const reason = await this.#layers.tryRemove(chainId);
-      if (reason) kept.push(reason);
-      else gone.push(chainId);
-    }
-    return { gone, kept };
-  }
-
-  async #sweepBlobs(): Promise<readonly string[]> {
-    const entries = [...this.#catalogue.entries.values()];
-    return this.#blobs.sweep(
-      new Set(entries.flatMap(({ id, manifest, layerBlobs }) => [id, manifest.digest, ...layerBlobs])),
-    );
   }
 
   async #image(entry: CatalogueEntry): Promise<Image> {
@@ -338,6 +265,10 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     };
   }
 
+  get #parts(): { readonly blobs: Blobs; readonly layers: Layers } {
+    return { blobs: this.#blobs, layers: this.#layers };
+  }
+
   /** Changes run one after the other; a reader sees the catalogue before or after one. */
   async #alone<T>(action: () => Promise<T>): Promise<T> {
     const mine = this.#last.then(action, action);
@@ -345,51 +276,6 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     return mine;
   }
 }
-
-/** The images with `entry` among them under further names; a name leaves the image that had it. */
-function withNames(
-  entries: ReadonlyMap<Digest, CatalogueEntry>,
-  entry: CatalogueEntry,
-  names: readonly string[],
-  digests: readonly string[] = [],
-): ReadonlyMap<Digest, CatalogueEntry> {
-  const next = new Map([...entries].map(([id, other]) => [id, without(other, [...names, ...digests])]));
-  const before = next.get(entry.id);
-  const references = [...(before?.references ?? []), ...names];
-  const repoDigests = [...(before?.repoDigests ?? []), ...digests];
-  return next.set(entry.id, {
-    ...entry,
-    references: [...new Set(references)],
-    repoDigests: [...new Set(repoDigests)],
-  });
-}
-
-function without(entry: CatalogueEntry, names: readonly string[]): CatalogueEntry {
-  const stays = (name: string) => !names.includes(name);
-  return {
-    ...entry,
-    references: entry.references.filter(stays),
-    repoDigests: entry.repoDigests.filter(stays),
-  };
-}
-
-async function* heard(
-  source: AsyncIterable<Uint8Array>,
-  hear: (bytes: number) => void,
-): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
-    hear(chunk.byteLength);
-    yield chunk;
-  }
-}
-
-const childrenOf = (id: Digest, entries: ReadonlyMap<Digest, CatalogueEntry>): readonly Digest[] =>
-  [...entries.values()].filter(({ parent }) => parent === id).map((child) => child.id);
-
-const parentOf = (
-  { parent }: CatalogueEntry,
-  entries: ReadonlyMap<Digest, CatalogueEntry>,
-): CatalogueEntry | undefined => (parent === undefined ? undefined : entries.get(parent));
 
 function stillHeld(id: Digest, reason: HullError): HullError {
   return new HullError(`Cannot remove all layers of image ${id}: ${reason.message}`, {
