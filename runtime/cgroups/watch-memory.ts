@@ -1,4 +1,4 @@
-import { closeSync, openSync, watch } from 'node:fs';
+import { closeSync, type FSWatcher, openSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../base/errors.ts';
@@ -29,7 +29,10 @@ export async function* watchMemory(
   yield* home.version === 2 ? watchV2(home, path, signal) : watchV1(home, path, signal);
 }
 
-/** The kernel sends inotify a change of memory.events (cgroup-v2.rst). */
+/**
+ * The kernel sends inotify a change of memory.events (cgroup-v2.rst). Not its end: the file goes silently with its
+ * folder, whose removal is told.
+ */
 async function* watchV2(
   home: Hierarchy,
   path: string,
@@ -38,11 +41,14 @@ async function* watchV2(
   const reader = groupReader(home, path);
   let wake = Promise.withResolvers<void>();
   const ring = () => wake.resolve();
-  const watcher = ifGone(() => watch(join(home.root, path, 'memory.events'), { persistent: false }, ring));
-  if (!watcher) return;
-  watcher.on('error', ring);
+  const watchers: FSWatcher[] = [];
   signal.addEventListener('abort', ring, { once: true });
   try {
+    for (const name of ['memory.events', '.']) {
+      const watcher = ifGone(() => watch(join(home.root, path, name), { persistent: false }, ring));
+      if (!watcher) return;
+      watchers.push(watcher.on('error', ring));
+    }
     let last = memoryEvents(reader);
     while (last && !signal.aborted) {
       await wake.promise;
@@ -52,7 +58,7 @@ async function* watchV2(
       last = now;
     }
   } finally {
-    watcher.close();
+    for (const watcher of watchers) watcher.close();
     signal.removeEventListener('abort', ring);
   }
 }

@@ -127,16 +127,6 @@ describe('compileContainer', () => {
       'Cannot make a user namespace: found none, wanted linux.uidMappings and linux.gidMappings',
     ],
     [
-      'no mount namespace',
-      withSpec({ linux: { namespaces: [] } }),
-      'Cannot start without a mount namespace: the root is mounted in it',
-    ],
-    [
-      'a terminal',
-      withSpec({ process: { ...request.spec.process, terminal: true } }),
-      'Cannot start c1 with a terminal: hull cannot do that yet',
-    ],
-    [
       'no command',
       withSpec({ process: { ...request.spec.process, args: [] } }),
       'Cannot start a container: found no command, wanted args[0]',

@@ -3,33 +3,40 @@ import type { IdMapping, Spec } from '../base/oci.ts';
 import { reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
-import { openMonitor, watchContainer } from './monitor-steps.ts';
+import { watchContainer } from './monitor-steps.ts';
 import { mountRootEarly, needsEarlyMount } from './mount-steps.ts';
 import { planNamespaces } from './namespace-steps.ts';
+import { openMonitor } from './open-monitor-steps.ts';
 import { ownStandardStreams } from './process-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
 import { runFiles } from './run-dir.ts';
+import { handOverTerminal } from './terminal-handover.ts';
+import { mountConsole } from './terminal-steps.ts';
 import type { LaunchRequest } from './types.ts';
 import { cloneContainer, toHostId } from './user-namespace-steps.ts';
 
 /** The program that is a container's monitor and, after its clone, the container's first process. Pure. */
 export function compileContainer(request: LaunchRequest): Program {
   const { spec } = request;
-  if (spec.process.terminal)
-    throw new HullError(`Cannot start ${request.id} with a terminal: hull cannot do that yet`, {
-      kind: 'unsupported',
-    });
   const namespaces = planNamespaces(spec);
   const p = new ProgramBuilder();
   reportFailures(p, 'monitor');
   const monitor = openMonitor(p, request);
   const pid = p.cell('pid');
   const parent = p.label('monitor');
+  const { streams } = monitor;
   // Before the clone: what is the host's cannot be opened or given away from within a user namespace.
-  const stdin = request.openStdin ? openStdinReader(runFiles(request.runDir).stdin) : undefined;
-  const own = [...(stdin ? [stdin] : []), monitor.stdout.write, monitor.stderr.write];
-  if (namespaces.user === 'new') ownStandardStreams(p, hostUser(spec), own);
+  const stdin =
+    request.openStdin && streams.kind === 'pipes'
+      ? openStdinReader(runFiles(request.runDir).stdin)
+      : undefined;
+  if (namespaces.user === 'new' && streams.kind === 'pipes')
+    ownStandardStreams(p, hostUser(spec), [
+      ...(stdin ? [stdin] : []),
+      streams.stdout.write,
+      streams.stderr.write,
+    ]);
   const goBack = needsEarlyMount(request.rootMounts)
     ? mountRootEarly(p, request.rootMounts, request.runDir)
     : undefined;
@@ -51,11 +58,17 @@ export function compileContainer(request: LaunchRequest): Program {
     defaultOomScoreAdj: 0,
     takeStreams() {
       p.call('close', [monitor.alive], { what: 'leave the liveness FIFO to the monitor' });
+      if (streams.kind === 'terminal') return;
       if (stdin) p.call('dup3', [stdin, 0, 0], { what: 'take stdin' });
-      p.call('dup3', [monitor.stdout.write, 1, 0], { what: 'take stdout' });
-      p.call('dup3', [monitor.stderr.write, 2, 0], { what: 'take stderr' });
+      p.call('dup3', [streams.stdout.write, 1, 0], { what: 'take stdout' });
+      p.call('dup3', [streams.stderr.write, 2, 0], { what: 'take stderr' });
       if (namespaces.user === undefined)
         ownStandardStreams(p, spec.process.user, request.openStdin ? [0, 1, 2] : [1, 2]);
+    },
+    inRoot() {
+      if (streams.kind !== 'terminal') return;
+      handOverTerminal(p, spec.process, streams.handover);
+      mountConsole(p);
     },
   });
 

@@ -4,9 +4,10 @@ import { begin, report, reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
 import { runHook } from './hook-steps.ts';
-import { fifo } from './monitor-steps.ts';
+
 import { quote } from './mount-steps.ts';
 import { planNamespaces } from './namespace-steps.ts';
+import { fifo } from './open-monitor-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { address, at, ProgramBuilder } from './program-builder.ts';
 import {

@@ -1,15 +1,16 @@
-import { HullError } from '../base/errors.ts';
 import type { NamespaceType } from '../base/oci.ts';
 import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { cloneInto } from './clone-steps.ts';
 import { begin, dieWithParent, report, reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, PRCTL, SIGKILL } from './constants.ts';
+import { controlDescriptor, copyTerminal, openExecTerminal } from './exec-terminal-steps.ts';
 import { namespaceFlag } from './namespace-steps.ts';
 import { setLabels, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, ownStandardStreams, readOwnStat } from './process-steps.ts';
 import type { Cell, Program } from './program.ts';
 import { address, ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor } from './records.ts';
+import { handOverTerminal } from './terminal-handover.ts';
 import type { ExecRequest } from './types.ts';
 import { becomeUser } from './user-steps.ts';
 
@@ -35,14 +36,11 @@ const namespaceFiles: readonly (readonly [NamespaceType, file: string])[] = [
  */
 export function compileExec(request: ExecRequest): Program {
   const { process } = request;
-  if (process.terminal)
-    throw new HullError('Cannot run a command with a terminal: hull cannot do that yet', {
-      kind: 'unsupported',
-    });
   const p = new ProgramBuilder();
   reportFailures(p, 'exec');
-  begin(p, 'hull-exec', targetDescriptor + 1);
-  for (const fd of [statusDescriptor, targetDescriptor])
+  const own = [statusDescriptor, targetDescriptor, ...(process.terminal ? [controlDescriptor] : [])];
+  begin(p, 'hull-exec', statusDescriptor + own.length);
+  for (const fd of own)
     p.call('fcntl', [fd, named(2, 'F_SETFD'), named(1, 'FD_CLOEXEC')], {
       what: `mark descriptor ${fd} close-on-exec`,
     });
@@ -52,6 +50,7 @@ export function compileExec(request: ExecRequest): Program {
 
   const pid = p.cell('pid');
   const parent = p.label('exec parent');
+  const terminal = process.terminal ? openExecTerminal(p) : undefined;
   cloneInto(p, request.cgroup, { value: 0, text: '' }, pid, parent);
   reportFailures(p, 'command');
   dieWithParent(p);
@@ -59,7 +58,7 @@ export function compileExec(request: ExecRequest): Program {
     what: 'keep others from looking in',
   });
   p.call('setsid', [], { what: 'begin a session' });
-  ownStandardStreams(p, process.user, request.openStdin ? [0, 1, 2] : [1, 2]);
+  if (!terminal) ownStandardStreams(p, process.user, request.openStdin ? [0, 1, 2] : [1, 2]);
   const proc = p.cell('proc');
   p.call('openat', [AT_FDCWD, p.text('/proc'), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
     what: 'open /proc',
@@ -83,6 +82,7 @@ export function compileExec(request: ExecRequest): Program {
     });
   p.call('fchdir', [root], { what: "enter the container's root" });
   p.call('chroot', [p.text('.')], { what: "make the container's root ours" });
+  if (terminal) handOverTerminal(p, process, terminal.handover);
   p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
   const seccomp = request.seccomp && seccompFilter(request.seccomp);
   becomeUser(p, process, {
@@ -98,9 +98,12 @@ export function compileExec(request: ExecRequest): Program {
     p.call('wait4', [pid, 0, 0, 0], { what: 'wait for the command', errors: 'next' });
   });
   report(p, 'pid', pid);
-  for (const fd of [0, 1, 2, recordDescriptor]) p.call('close', [fd], { errors: 'next' });
   const status = p.cell('status');
-  p.call('wait4', [pid, address(status.area), 0, 0], { what: 'wait for the command', errors: 'next' });
+  if (terminal) copyTerminal(p, terminal, { pid, status, openStdin: request.openStdin });
+  else {
+    for (const fd of [0, 1, 2, recordDescriptor]) p.call('close', [fd], { errors: 'next' });
+    p.call('wait4', [pid, address(status.area), 0, 0], { what: 'wait for the command', errors: 'next' });
+  }
   p.call('write', [statusDescriptor, address(status.area), 8], { what: 'report the status', errors: 'next' });
   p.call('exit_group', [0]);
   return p.build();

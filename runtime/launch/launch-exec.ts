@@ -1,11 +1,15 @@
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { Readable, type Writable } from 'node:stream';
 import { HullError } from '../base/errors.ts';
 import { createPipe, decodeWaitStatus, type WaitStatus } from '../sys/process.ts';
 import { compileExec, statusDescriptor, targetDescriptor } from './compile-exec.ts';
+import { controlDescriptor } from './exec-terminal-steps.ts';
 import { openTarget } from './open-target.ts';
+import { controlCommands } from './run-dir.ts';
 import { readToEnd, reap, startProgram } from './spawn.ts';
 import type { ExecRequest, LaunchedExec } from './types.ts';
+import { type WindowSize, windowSize } from './window-size.ts';
 
 /**
  * Runs a command inside a running container. LaunchError as with `launch`; HullError `conflict` where the target is gone.
@@ -19,20 +23,23 @@ export async function launchExec(request: ExecRequest): Promise<LaunchedExec> {
   const target = openTarget(request.target, 'run a command in');
   const stdin = request.openStdin ? createPipe() : undefined;
   const stdout = createPipe();
-  const stderr = createPipe();
+  const { terminal = false } = request.process;
+  const stderr = terminal ? undefined : createPipe();
+  const control = terminal ? createPipe() : undefined;
   const status = createPipe();
-  const childSide = [target, stdin?.read, stdout.write, stderr.write, status.write];
-  const ownSide = [stdin?.write, stdout.read, stderr.read, status.read];
+  const childSide = [target, stdin?.read, stdout.write, stderr?.write, status.write, control?.read];
+  const ownSide = [stdin?.write, stdout.read, stderr?.read, status.read, control?.write];
   const closeAll = (fds: readonly (number | undefined)[]) => {
     for (const fd of fds) if (fd !== undefined) closeSync(fd);
   };
   const descriptors = new Map([
     [1, stdout.write],
-    [2, stderr.write],
     [statusDescriptor, status.write],
     [targetDescriptor, target],
   ]);
   if (stdin) descriptors.set(0, stdin.read);
+  if (stderr) descriptors.set(2, stderr.write);
+  if (control) descriptors.set(controlDescriptor, control.read);
   try {
     const started = startProgram(program, { name: 'hull-exec', wanted: 'alive', descriptors });
     closeAll(childSide.splice(0));
@@ -47,19 +54,30 @@ export async function launchExec(request: ExecRequest): Promise<LaunchedExec> {
         },
       );
     ownSide.length = 0;
+    const exited = takeStatus(status.read, parentPid);
     return {
       pid: first.pid,
       startTicks: alive.startTicks,
       ...(stdin ? { stdin: new Socket({ fd: stdin.write, readable: false, writable: true }) } : {}),
       stdout: new Socket({ fd: stdout.read, readable: true, writable: false }),
-      stderr: new Socket({ fd: stderr.read, readable: true, writable: false }),
-      exited: takeStatus(status.read, parentPid),
+      stderr: stderr ? new Socket({ fd: stderr.read, readable: true, writable: false }) : Readable.from([]),
+      ...(control
+        ? { resize: resizer(new Socket({ fd: control.write, readable: false, writable: true }), exited) }
+        : {}),
+      exited,
     };
   } catch (error) {
     closeAll(childSide);
     closeAll(ownSide);
     throw error;
   }
+}
+
+function resizer(control: Writable, exited: Promise<unknown>): (size: WindowSize) => void {
+  // The command may end at any time.
+  control.on('error', () => undefined);
+  void exited.then(() => control.destroy());
+  return (size) => void control.write(Buffer.concat([Buffer.from(controlCommands.resize), windowSize(size)]));
 }
 
 /** Where the parent ended without a word, it was killed, and the command with it. */

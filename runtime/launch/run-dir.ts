@@ -6,11 +6,12 @@ export const runFiles = (runDir: string) => ({
   alive: join(runDir, 'alive'),
   /** The monitor's pid, as a 64-bit word. */
   monitor: join(runDir, 'monitor'),
-  /** FIFO that takes commands, one byte each: `c` lets go of stdin. */
+  /** FIFO that takes `controlCommands`. */
   control: join(runDir, 'control'),
   stdin: join(runDir, 'stdin'),
   exit: join(runDir, 'exit'),
   exitTemporary: join(runDir, '.exit.tmp'),
 });
 
-export const controlCloseStdin = 'c';
+/** One byte each; `resize` is followed by a struct winsize. */
+export const controlCommands = { closeStdin: 'c', resize: 'r' } as const;

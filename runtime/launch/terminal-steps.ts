@@ -3,8 +3,9 @@ import { HullError } from '../base/errors.ts';
 import type { Process } from '../base/oci.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { mountFlags, quote } from './mount-steps.ts';
-import type { Cell } from './program.ts';
+import type { Cell, Target } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
+import { windowSize } from './window-size.ts';
 
 /** Fixed descriptors, above the record pipe's: the slave is named by it as the source of /dev/console. */
 export const slaveDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 94;
@@ -35,9 +36,7 @@ export function openTerminal(p: ProgramBuilder, process: Process): void {
   moveTo(p, slave, slaveDescriptor(p));
   const { consoleSize, user } = process;
   if (consoleSize && (consoleSize.height > 0 || consoleSize.width > 0)) {
-    const size = Buffer.alloc(8);
-    size.writeUInt16LE(consoleSize.height, 0);
-    size.writeUInt16LE(consoleSize.width, 2);
+    const size = windowSize(consoleSize);
     const text = `winsize {${consoleSize.height}, ${consoleSize.width}}`;
     p.call('ioctl', [slaveDescriptor(p), named(0x5414, 'TIOCSWINSZ'), address(p.bytes(text, size))], {
       what: 'set the size of the terminal',
@@ -128,8 +127,13 @@ function lengthAt(size: number, offset: number, length: number): Buffer {
   return bytes;
 }
 
-/** Where received descriptors are found: the message's buffers, and the cell with the descriptor. */
-export function receiveDescriptor(p: ProgramBuilder, socket: Cell | number, what: string): Cell {
+/** Waits for a descriptor. `ended`: the other side has closed without sending one. */
+export function receiveDescriptor(
+  p: ProgramBuilder,
+  socket: Cell,
+  what: string,
+  ended: Target = 'next',
+): Cell {
   const control = p.buffer('received cmsghdr', 24);
   const data = p.buffer('received data', 16);
   const vector = p.linked('iovec', lengthAt(16, 8, 16), [{ offset: 0, to: address(data) }]);
@@ -140,7 +144,10 @@ export function receiveDescriptor(p: ProgramBuilder, socket: Cell | number, what
     { offset: 16, to: address(vector) },
     { offset: 32, to: address(control) },
   ]);
-  p.call('recvmsg', [socket, address(header), named(0x40000000, 'MSG_CMSG_CLOEXEC')], { what });
+  p.call('recvmsg', [socket, address(header), named(0x40000000, 'MSG_CMSG_CLOEXEC')], {
+    what,
+    zero: ended,
+  });
   const fd = p.cell('received descriptor');
   p.local(at(control, 16), { mask: 0xffffffffn, result: fd });
   return fd;

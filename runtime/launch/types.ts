@@ -2,6 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import type { Process, Spec } from '../base/oci.ts';
 import type { Seccomp } from '../base/oci-seccomp.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
+import type { WindowSize } from './window-size.ts';
 
 /** Everything a container's start is compiled from. Pure data: the same request gives the same program. */
 export interface LaunchRequest {
@@ -84,7 +85,10 @@ export interface LaunchedExec {
   /** There when `openStdin` was asked for; `end()` is seen by the command as end of file. */
   readonly stdin?: Writable;
   readonly stdout: Readable;
+  /** Empty with a terminal, which shows both. */
   readonly stderr: Readable;
+  /** There with a terminal. */
+  readonly resize?: (size: WindowSize) => void;
   /** Never rejects. 128+n for signal n. */
   readonly exited: Promise<{ readonly exitCode: number; readonly signal?: number }>;
 }
