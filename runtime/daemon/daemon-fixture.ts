@@ -55,10 +55,12 @@ export class TestDaemon implements AsyncDisposable {
   async up(): Promise<void> {
     const child = this.launch();
     this.#child = child;
-    const ended = once(child, 'exit').then(() => true);
+    const ended = once(child, 'exit');
     for (;;) {
       if ((await this.log()).split('\n').some((line) => line.includes(`pid=${child.pid}`))) return;
-      if (await Promise.race([ended, sleep(20, false)])) throw new Error(`no daemon:\n${await this.log()}`);
+      const end = await Promise.race([ended, sleep(20, undefined)]);
+      if (end)
+        throw new Error(`no daemon, it ended with ${end.find((how) => how !== null)}:\n${await this.log()}`);
     }
   }
 

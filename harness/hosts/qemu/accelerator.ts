@@ -18,8 +18,22 @@ export function describeAccelerator({ name, reason }: Accelerator): string {
   return reason === undefined ? name : `${name} (no kvm: ${reason})`;
 }
 
+/**
+ * Emulated, a processor is the faster the less it can: a C library that finds AVX uses it, and each such instruction is a call
+ * into the emulator; SMAP and five levels of page tables cost every access. Node wants no more than Nehalem has.
+ */
 export function acceleratorArguments(name: Accelerator['name']): readonly string[] {
-  return name === 'kvm' ? ['-accel', 'kvm', '-cpu', 'host'] : ['-accel', 'tcg,thread=multi', '-cpu', 'max'];
+  return name === 'kvm'
+    ? ['-accel', 'kvm', '-cpu', 'host']
+    : ['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem,+rdrand'];
+}
+
+/**
+ * Words for the kernel under emulation: no guard against other guests of a processor that is none, no zeroing of memory
+ * before its use, and the clock believed: on a busy machine the kernel would change to one that takes an exit for each look.
+ */
+export function acceleratorKernelWords(name: Accelerator['name']): readonly string[] {
+  return name === 'kvm' ? [] : ['mitigations=off', 'init_on_alloc=0', 'tsc=reliable'];
 }
 
 /** Where QEMU itself failed before the guest said a word, the answer holds until this machine boots again. */
