@@ -10,6 +10,9 @@ import type { DriverInternals } from './recorded-driver.ts';
 
 /** Where one run of the conformance suite keeps its layers. */
 export interface Place {
+  readonly driver: string;
+  /** The folder that it is a folder of. */
+  readonly parent: string;
   readonly home: string;
   readonly runDir: string;
   readonly options: ReadonlyMap<string, string>;
@@ -37,14 +40,16 @@ export async function makePlace(
 ): Promise<Place> {
   const folder = await mkdtemp(join(parent, `hull-${driver}-`));
   const [home, runDir] = [join(folder, 'data', driver), join(folder, 'exec', driver)];
-  const open = drivers.get(driver);
-  if (!open) throw new Error(`no driver ${driver}`);
+  const openDriver = drivers.get(driver);
+  if (!openDriver) throw new Error(`no driver ${driver}`);
   const before = new Set(await mappedDevices());
   return {
+    driver,
+    parent,
     home,
     runDir,
     options,
-    open: (internals = {}) => open({ home, runDir, options }, { timings, ...internals }),
+    open: (internals = {}) => openDriver({ home, runDir, options }, { timings, ...internals }),
     daemon: (point, verb, ...layers) => {
       const script = fileURLToPath(new URL('./driver-child.ts', import.meta.url));
       const args = [script, driver, home, runDir, JSON.stringify([...options]), point, verb, ...layers];

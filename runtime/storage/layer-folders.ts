@@ -1,6 +1,7 @@
-import { chmod, chown, lstat, readdir, rename, utimes } from 'node:fs/promises';
+import { chmod, chown, lstat, open, readdir, rename, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ifExists } from '../base/errors.ts';
+import { syncFileSystem } from '../sys/raw-path.ts';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.ts';
 import { removeTree } from './remove-tree.ts';
 
@@ -47,4 +48,10 @@ export async function copyFolderAttributes(from: string, to: string): Promise<vo
     if (value) setXattr(to, name, value);
   }
   await utimes(to, atime, mtime);
+}
+
+/** Afterwards all that was written to the folder's file system is on the disk. */
+export async function syncFileSystemOf(folder: string): Promise<void> {
+  await using handle = await open(folder);
+  syncFileSystem(handle.fd);
 }

@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,11 +11,13 @@ import { attempt, readText } from '../../kernel/process-files.ts';
 import { holdMounts } from '../../launch/hold-mounts.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
-import type { LayerBackend, LayerChain } from '../layer-backend.ts';
-import { copyFolderAttributes, removeGoner, sweepFolders } from '../layer-folders.ts';
+import { FolderBackend } from '../folder-backend.ts';
+import type { LayerChain } from '../layer-backend.ts';
+import { copyFolderAttributes, removeGoner } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { mountBelow, removeTree } from '../remove-tree.ts';
+import { removeTree } from '../remove-tree.ts';
+import { requireWholeChain, ShortKeys } from '../short-keys.ts';
 import { aufsMaxBranches, aufsMounts, chooseXino, refusedBelowAufs } from './aufs-mounts.ts';
 
 /**
@@ -55,87 +56,65 @@ export async function probeAufs(home: string): Promise<ProbeAnswer> {
   return refused === undefined ? { answer: 'supported' } : { answer: 'unsupported', missing: refused };
 }
 
-const keyLetters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 // The kernel's page may be larger (arm64); a page is at least this.
 const pageSize = 4096;
 
-class AufsBackend implements LayerBackend {
+class AufsBackend extends FolderBackend {
   readonly name = 'aufs';
   readonly capabilities: DriverCapabilities = Object.freeze({
     copies: false,
     maxDepth: aufsMaxBranches,
     hostWide: false,
   });
-  readonly #home: string;
   readonly #runDir: string;
-  readonly #layers: string;
-  readonly #removing: string;
-  readonly #keys: Set<string>;
+  readonly #keys: ShortKeys;
   #dirperm1 = false;
   #xino: string | undefined;
 
   constructor({ home, runDir }: DriverOptions, records: readonly LayerRecord[]) {
-    this.#home = home;
+    super(home, 'l');
     this.#runDir = runDir;
-    this.#layers = join(home, 'l');
-    this.#removing = join(home, 'removing');
-    this.#keys = new Set(records.map(({ key }) => key));
+    this.#keys = new ShortKeys(records);
   }
 
-  async prepare(): Promise<void> {
-    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
-    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
+  override async prepare(): Promise<void> {
+    await super.prepare();
     this.#xino = chooseXino(await Promise.all([this.#runDir, '/dev/shm'].map(describePlace)));
     this.#dirperm1 = await this.#canMount(true);
     if (this.#dirperm1 || (await this.#canMount(false))) return;
     throw new HullError(
-      `Cannot use storage driver aufs: it cannot be mounted below ${JSON.stringify(this.#home)}`,
+      `Cannot use storage driver aufs: it cannot be mounted below ${JSON.stringify(this.home)}`,
       {
         kind: 'unsupported',
       },
     );
   }
 
-  newKey(): { readonly key: string } {
-    let key: string;
-    do {
-      key = Array.from({ length: 8 }, () => keyLetters[randomInt(keyLetters.length)]).join('');
-    } while (this.#keys.has(key));
-    this.#keys.add(key);
-    return { key };
+  override newKey(): { readonly key: string } {
+    return { key: this.#keys.take() };
   }
 
   async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
-    const folder = this.#folder(layer);
+    const folder = this.folder(layer);
     await mkdir(folder, { mode: 0o755 });
     await chmod(folder, 0o755);
-    if (parent) await copyFolderAttributes(this.#folder(parent), folder);
+    if (parent) await copyFolderAttributes(this.folder(parent), folder);
   }
-
-  async made(): Promise<void> {}
 
   async lacksForSize(): Promise<string> {
     return 'limits: aufs has none';
   }
 
-  async whyNotRemovable(layer: LayerRecord): Promise<string | undefined> {
-    return mountBelow(this.#folder(layer));
-  }
-
   async destroy(layer: LayerRecord): Promise<void> {
-    await removeGoner(this.#folder(layer), join(this.#removing, layer.key));
-    this.#keys.delete(layer.key);
+    await removeGoner(this.folder(layer), join(this.removing, layer.key));
+    this.#keys.free(layer.key);
   }
 
-  async activate([layer, ...ancestors]: LayerChain): Promise<readonly MountSpec[]> {
-    if (ancestors.length + 1 !== layer.depth) {
-      throw new HullError(
-        `Cannot acquire layer ${layer.id}: ${ancestors.length + 1} layers of its chain are known, wanted ${layer.depth}`,
-        { kind: 'unavailable', hint: 'The record of one below it is damaged or gone.' },
-      );
-    }
+  override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
+    requireWholeChain(chain);
+    const [layer, ...ancestors] = chain;
     return aufsMounts({
-      folder: this.#layers,
+      folder: this.layers,
       branches: [layer.key, ...ancestors.map(({ key }) => key)],
       xino: this.#xino,
       dirperm1: this.#dirperm1,
@@ -143,56 +122,34 @@ class AufsBackend implements LayerBackend {
     });
   }
 
-  async deactivate(): Promise<boolean> {
-    return true;
-  }
-
-  async deferDeactivation(): Promise<boolean> {
-    return false;
-  }
-
   /** The union that has the layer as its branch for writing, by aufs's own table: mountinfo names no branches. */
-  heldThing([layer]: LayerChain): HeldThing | undefined {
+  override heldThing([layer]: LayerChain): HeldThing | undefined {
     const sysfs = '/sys/fs/aufs';
     const unions = attempt(() => readdirSync(sysfs)) ?? [];
     const found = unions.find(
       (name) =>
-        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim() === `${this.#folder(layer)}=rw`,
+        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim() === `${this.folder(layer)}=rw`,
     );
     return found === undefined
       ? undefined
       : { kind: 'file-system', type: 'aufs', text: found.replace('_', '=') };
   }
 
-  pinned(chain: LayerChain): boolean {
+  override pinned(chain: LayerChain): boolean {
     return this.heldThing(chain) !== undefined;
   }
 
-  hiddenUser(): boolean {
-    return false;
-  }
-
-  async status(): Promise<readonly (readonly [string, string])[]> {
+  override async status(): Promise<readonly (readonly [string, string])[]> {
     return [
-      ['Layer Folder', this.#layers],
-      ['Backing Filesystem', coveringMount(readMountInfo('self'), this.#home)?.type ?? 'unknown'],
+      ['Layer Folder', this.layers],
+      ['Backing Filesystem', coveringMount(readMountInfo('self'), this.home)?.type ?? 'unknown'],
       ['Dirperm1 Supported', String(this.#dirperm1)],
       ['Inode Table', this.#xino ?? 'none'],
     ];
   }
 
-  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
-    return sweepFolders(this.#layers, this.#removing, new Set(records.map(({ key }) => key)));
-  }
-
-  async close(): Promise<void> {}
-
-  #folder({ key }: LayerRecord): string {
-    return join(this.#layers, key);
-  }
-
   async #canMount(dirperm1: boolean): Promise<boolean> {
-    const folder = await mkdtemp(join(this.#home, 'probe-'));
+    const folder = await mkdtemp(join(this.home, 'probe-'));
     try {
       for (const name of ['top', 'low']) await mkdir(join(folder, name));
       await using _ = await holdMounts(

@@ -1,4 +1,4 @@
-import { chmod, lstat, mkdir, readdir, rename, statfs } from 'node:fs/promises';
+import { chmod, lstat, readdir, rename, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists } from '../../base/errors.ts';
 import {
@@ -10,16 +10,14 @@ import {
   limitSubvolume,
   subvolumeInode,
 } from '../../kernel/btrfs.ts';
-import type { HeldThing } from '../../kernel/holders.ts';
-import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { coveringMount, readMountInfo } from '../../kernel/mountinfo.ts';
 import { type ProbeAnswer, probeText } from '../../kernel/probe.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { parseSize, rejectUnknownOptions, sizeText } from '../driver-options.ts';
-import type { LayerBackend, LayerChain } from '../layer-backend.ts';
+import { FolderBackend } from '../folder-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { mountBelow, removeTree } from '../remove-tree.ts';
+import { removeTree } from '../remove-tree.ts';
 
 /**
  * Layers as subvolumes of the btrfs that the data root is on; a child is a writable snapshot of its parent.
@@ -54,97 +52,53 @@ async function probeBtrfs(home: string): Promise<ProbeAnswer> {
   return { answer: 'unsupported', missing: `btrfs below ${JSON.stringify(home)}, which is on ${found}` };
 }
 
-class BtrfsBackend implements LayerBackend {
+class BtrfsBackend extends FolderBackend {
   readonly name = 'btrfs';
   readonly capabilities: DriverCapabilities = Object.freeze({ copies: false, hostWide: false });
-  readonly #home: string;
-  readonly #layers: string;
-  readonly #removing: string;
   readonly #smallest: number;
 
   constructor(home: string, smallest: number) {
-    this.#home = home;
-    this.#layers = join(home, 'subvolumes');
-    this.#removing = join(home, 'removing');
+    super(home, 'subvolumes');
     this.#smallest = smallest;
   }
 
-  async prepare(): Promise<void> {
-    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
-    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
-  }
-
-  newKey(id: string): { readonly key: string } {
-    return { key: id };
-  }
-
   async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
-    if (parent) await createSnapshot(this.#folder(parent), this.#layers, layer.key);
+    if (parent) await createSnapshot(this.folder(parent), this.layers, layer.key);
     else {
-      await createSubvolume(this.#layers, layer.key);
-      await chmod(this.#folder(layer), 0o755);
+      await createSubvolume(this.layers, layer.key);
+      await chmod(this.folder(layer), 0o755);
     }
     if (layer.size === undefined) return;
-    await enableQuota(this.#home);
-    await limitSubvolume(this.#folder(layer), layer.size);
+    await enableQuota(this.home);
+    await limitSubvolume(this.folder(layer), layer.size);
   }
-
-  async made(): Promise<void> {}
 
   async lacksForSize(size: number): Promise<string | undefined> {
     if (size >= this.#smallest) return undefined;
     return `at least ${sizeText(this.#smallest)} (btrfs.min_space)`;
   }
 
-  async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
-    return mountBelow(join(this.#layers, key));
-  }
-
   async destroy({ key }: LayerRecord): Promise<void> {
     // Moved first: with others inside of it, a subvolume does not go in one step.
-    await ifExists(rename(join(this.#layers, key), join(this.#removing, key)));
-    await ifExists(destroySubvolume(this.#removing, key));
+    await ifExists(rename(join(this.layers, key), join(this.removing, key)));
+    await ifExists(destroySubvolume(this.removing, key));
   }
 
-  async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
-    return [{ type: 'bind', source: this.#folder(layer), target: '', options: [] }];
-  }
-
-  async deactivate(): Promise<boolean> {
-    return true;
-  }
-
-  async deferDeactivation(): Promise<boolean> {
-    return false;
-  }
-
-  heldThing([layer]: LayerChain): HeldThing {
-    return { kind: 'folder', path: this.#folder(layer) };
-  }
-
-  pinned(): boolean {
-    return false;
-  }
-
-  hiddenUser(): boolean {
-    return false;
-  }
-
-  async status(): Promise<readonly (readonly [string, string])[]> {
-    const { bsize, blocks, bavail } = await statfs(this.#home);
+  override async status(): Promise<readonly (readonly [string, string])[]> {
+    const { bsize, blocks, bavail } = await statfs(this.home);
     return [
-      ['Layer Folder', this.#layers],
+      ['Layer Folder', this.layers],
       ['Space Total', sizeText(blocks * bsize)],
       ['Space Available', sizeText(bavail * bsize)],
     ];
   }
 
-  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
+  override async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
     const known = new Set(records.map(({ key }) => key));
-    const strangers = (await readdir(this.#layers)).filter((name) => !known.has(name));
+    const strangers = (await readdir(this.layers)).filter((name) => !known.has(name));
     const goners: readonly (readonly [folder: string, name: string])[] = [
-      ...(await readdir(this.#removing)).map((name) => [this.#removing, name] as const),
-      ...strangers.map((name) => [this.#layers, name] as const),
+      ...(await readdir(this.removing)).map((name) => [this.removing, name] as const),
+      ...strangers.map((name) => [this.layers, name] as const),
     ];
     const did: string[] = [];
     for (const [folder, name] of goners) {
@@ -158,11 +112,5 @@ class BtrfsBackend implements LayerBackend {
       }
     }
     return did;
-  }
-
-  async close(): Promise<void> {}
-
-  #folder({ key }: LayerRecord): string {
-    return join(this.#layers, key);
   }
 }

@@ -1,18 +1,19 @@
-import { createHash, randomInt } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { HullError, ifExists } from '../../base/errors.ts';
+import { ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { findOpenHolders } from '../../kernel/open-holders.ts';
 import { forgetLimit, lastProject, limitFolder, probeProjectQuota } from '../../kernel/project-quota.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
-import type { LayerBackend, LayerChain } from '../layer-backend.ts';
-import { copyFolderAttributes, removeGoner, sweepFolders } from '../layer-folders.ts';
+import { FolderBackend } from '../folder-backend.ts';
+import type { LayerChain } from '../layer-backend.ts';
+import { copyFolderAttributes, removeGoner } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { mountBelow } from '../remove-tree.ts';
+import { requireWholeChain, ShortKeys } from '../short-keys.ts';
 import { overlayKnobs } from './overlay-knobs.ts';
 import { requireOverlay } from './probe-overlay.ts';
 
@@ -41,47 +42,33 @@ export async function openOverlay(
   );
 }
 
-const keyLetters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-const keyLength = 8;
-
-class OverlayBackend implements LayerBackend {
+class OverlayBackend extends FolderBackend {
   readonly name = 'overlay';
   readonly capabilities: DriverCapabilities = Object.freeze({
     copies: false,
     maxDepth: 200,
     hostWide: false,
   });
-  readonly #home: string;
-  readonly #layers: string;
-  readonly #removing: string;
-  readonly #keys: Set<string>;
+  readonly #keys: ShortKeys;
   readonly #knobs: readonly string[];
 
   constructor(home: string, records: readonly LayerRecord[], knobs: readonly string[]) {
-    this.#home = home;
-    this.#layers = join(home, 'l');
-    this.#removing = join(home, 'removing');
-    this.#keys = new Set(records.map(({ key }) => key));
+    super(home, 'l');
+    this.#keys = new ShortKeys(records);
     this.#knobs = knobs;
   }
 
-  async prepare(): Promise<void> {
-    await mkdir(this.#layers, { recursive: true, mode: 0o700 });
-    await mkdir(this.#removing, { recursive: true, mode: 0o700 });
-    await requireOverlay(this.#home);
+  override async prepare(): Promise<void> {
+    await super.prepare();
+    await requireOverlay(this.home);
   }
 
-  newKey(): { readonly key: string } {
-    let key: string;
-    do {
-      key = Array.from({ length: keyLength }, () => keyLetters[randomInt(keyLetters.length)]).join('');
-    } while (this.#keys.has(key));
-    this.#keys.add(key);
-    return { key };
+  override newKey(): { readonly key: string } {
+    return { key: this.#keys.take() };
   }
 
   async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
-    const folder = join(this.#layers, layer.key);
+    const folder = this.folder(layer);
     await mkdir(folder, { mode: 0o700 });
     // Before there is anything in it: the kernel renames from `work` to `diff`, which must be of one project.
     if (layer.size !== undefined) await limitFolder(folder, firstProject(folder), layer.size);
@@ -92,31 +79,21 @@ class OverlayBackend implements LayerBackend {
     if (parent) await copyFolderAttributes(this.#diff(parent), this.#diff(layer));
   }
 
-  async made(): Promise<void> {}
-
   async lacksForSize(): Promise<string | undefined> {
-    const probe = await probeProjectQuota(this.#home);
+    const probe = await probeProjectQuota(this.home);
     if (probe.answer === 'supported') return undefined;
     return probe.answer === 'unsupported' ? probe.missing : `an answer about project quotas: ${probe.reason}`;
   }
 
-  async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
-    return mountBelow(join(this.#layers, key));
+  async destroy(layer: LayerRecord): Promise<void> {
+    if (layer.size !== undefined) await ifExists(forgetLimit(this.folder(layer)));
+    await removeGoner(this.folder(layer), join(this.removing, layer.key));
+    this.#keys.free(layer.key);
   }
 
-  async destroy({ key, size }: LayerRecord): Promise<void> {
-    if (size !== undefined) await ifExists(forgetLimit(join(this.#layers, key)));
-    await removeGoner(join(this.#layers, key), join(this.#removing, key));
-    this.#keys.delete(key);
-  }
-
-  async activate([layer, ...ancestors]: LayerChain): Promise<readonly MountSpec[]> {
-    if (ancestors.length + 1 !== layer.depth) {
-      throw new HullError(
-        `Cannot acquire layer ${layer.id}: ${ancestors.length + 1} layers of its chain are known, wanted ${layer.depth}`,
-        { kind: 'unavailable', hint: 'The record of one below it is damaged or gone.' },
-      );
-    }
+  override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
+    requireWholeChain(chain);
+    const [layer, ...ancestors] = chain;
     if (ancestors.length === 0) {
       // Nothing below it: the kernel wants at least one lower folder, and the tree is the folder itself.
       return [{ type: 'bind', source: this.#diff(layer), target: '', options: [] }];
@@ -124,21 +101,13 @@ class OverlayBackend implements LayerBackend {
     const options = [
       `lowerdir=${ancestors.map(({ key }) => `${key}/diff`).join(':')}`,
       `upperdir=${escapeOption(this.#diff(layer))}`,
-      `workdir=${escapeOption(join(this.#layers, layer.key, 'work'))}`,
+      `workdir=${escapeOption(join(this.folder(layer), 'work'))}`,
       ...this.#knobs,
     ];
-    return [{ type: 'overlay', source: 'overlay', target: '', options, cwd: this.#layers }];
+    return [{ type: 'overlay', source: 'overlay', target: '', options, cwd: this.layers }];
   }
 
-  async deactivate(): Promise<boolean> {
-    return true;
-  }
-
-  async deferDeactivation(): Promise<boolean> {
-    return false;
-  }
-
-  heldThing([layer, ...ancestors]: LayerChain): HeldThing {
+  override heldThing([layer, ...ancestors]: LayerChain): HeldThing {
     return layer.parent === undefined
       ? { kind: 'folder', path: this.#diff(layer) }
       : {
@@ -147,12 +116,8 @@ class OverlayBackend implements LayerBackend {
         };
   }
 
-  pinned(): boolean {
-    return false;
-  }
-
   /** An overlay that lives on without a mount has the upper folder in use: no second one may be put on it. */
-  hiddenUser(chain: LayerChain): boolean {
+  override hiddenUser(chain: LayerChain): boolean {
     return chain.length > 1 && findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
@@ -160,21 +125,15 @@ class OverlayBackend implements LayerBackend {
     return this.#diff(layer);
   }
 
-  async status(): Promise<readonly (readonly [string, string])[]> {
+  override async status(): Promise<readonly (readonly [string, string])[]> {
     return [
-      ['Layer Folder', this.#layers],
+      ['Layer Folder', this.layers],
       ['Mount Options', this.#knobs.join(',') || 'none'],
     ];
   }
 
-  async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
-    return sweepFolders(this.#layers, this.#removing, new Set(records.map(({ key }) => key)));
-  }
-
-  async close(): Promise<void> {}
-
-  #diff({ key }: LayerRecord): string {
-    return join(this.#layers, key, 'diff');
+  #diff(layer: LayerRecord): string {
+    return join(this.folder(layer), 'diff');
   }
 }
 
