@@ -2,8 +2,14 @@ import type { Plugin } from 'rolldown';
 
 const prefix = '\0';
 
-/** Getters of node:http that load all of undici; Node's own import of a builtin asks every one of them. */
-const lazy: ReadonlySet<string> = new Set(['WebSocket', 'CloseEvent', 'MessageEvent']);
+/** Big ones that most starts never use: loaded at the first call of one of their functions. */
+const lateModules: ReadonlySet<string> = new Set([
+  'node:child_process',
+  'node:fs/promises',
+  'node:net',
+  'node:timers/promises',
+  'node:tty',
+]);
 
 /**
  * Takes Node's builtins from `process.getBuiltinModule` in place of import: that asks for no export nobody uses. With the
@@ -15,19 +21,40 @@ export function builtinsPlugin(): Plugin {
     resolveId(id, _importer, { kind }) {
       // A require asks for no export, and wants the builtin itself. The bundler's own prologue imports node:module.
       if (kind === 'require-call' || !id.startsWith('node:') || id === 'node:module') return null;
-      return `${prefix}${id}`;
+      return { id: `${prefix}${id}`, moduleSideEffects: false };
     },
     load(id) {
       if (!id.startsWith(`${prefix}node:`)) return null;
-      const name = id.slice(prefix.length);
-      const names = Object.keys(process.getBuiltinModule(name) ?? {}).filter(
-        (key) => !lazy.has(key) && key !== 'default' && /^[A-Za-z_$][\w$]*$/.test(key),
-      );
-      const get = `process.getBuiltinModule(${JSON.stringify(name)})`;
-      return {
-        code: `const m = ${get};\nexport default m;\nexport const { ${names.join(', ')} } = m;`,
-        moduleType: 'js',
-      };
+      return { code: moduleText(id.slice(prefix.length)), moduleType: 'js' };
     },
   };
 }
+
+/** An export that nobody uses is left out: so marked, asking for it has no effect. Some are getters that load all of undici. */
+function moduleText(name: string): string {
+  const module: object = process.getBuiltinModule(name) ?? {};
+  const all = Object.getOwnPropertyDescriptors(module);
+  const names = Object.keys(all).filter((key) => key !== 'default' && /^[A-Za-z_$][\w$]*$/.test(key));
+  const get = `process.getBuiltinModule(${JSON.stringify(name)})`;
+  const late = lateModules.has(name);
+  const isFunction = (key: string) => typeof all[key as keyof typeof all]?.value === 'function';
+  return [
+    late ? `const m = () => ${get};` : `const m = /*@__PURE__*/ (() => ${get})();`,
+    late ? `export default /*@__PURE__*/ m();\n${lateText}` : 'export default m;',
+    ...names.map((key) =>
+      late && isFunction(key)
+        ? `export const ${key} = /*@__PURE__*/ late(() => m().${key});`
+        : `export const ${key} = /*@__PURE__*/ (() => ${late ? 'm()' : 'm'}.${key})();`,
+    ),
+  ].join('\n');
+}
+
+/** Stands for a function or class until something is done with it. */
+const lateText = `const late = (get) => {
+  const stand = new Proxy(function () {}, {
+    apply: (_, self, args) => Reflect.apply(get(), self, args),
+    construct: (_, args, target) => Reflect.construct(get(), args, target === stand ? get() : target),
+    get: (_, key) => get()[key],
+  });
+  return stand;
+};`;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../base/errors.ts';
+import { monotonicMs } from '../base/monotonic.ts';
 import { ifGone, readField, readValue, writeValue } from './files.ts';
 import type { Hierarchy } from './hierarchies.ts';
 import { groupAndBelow } from './tree.ts';
@@ -26,11 +27,11 @@ export class Freezer {
   /** Waits until every process of the group is frozen; a group that does not settle is thawed again. */
   async freeze(path: string, timeoutMs: number): Promise<void> {
     const folder = join(this.#hierarchy.root, path);
-    const deadline = performance.now() + timeoutMs;
+    const deadline = monotonicMs() + timeoutMs;
     try {
       this.#request(folder, true);
       for (let pause = 1; !this.#settled(folder); pause = Math.min(pause * 2, 20)) {
-        if (performance.now() > deadline) {
+        if (monotonicMs() > deadline) {
           throw new HullError(
             `Cannot freeze cgroup ${JSON.stringify(path)}: still freezing after ${timeoutMs} ms`,
             {

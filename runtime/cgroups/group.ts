@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../base/errors.ts';
+import { monotonicMs } from '../base/monotonic.ts';
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
 import { applyLimits, controllersOf, currentOf } from './apply-limits.ts';
@@ -110,11 +111,11 @@ export class HostCgroup implements Cgroup {
   }
 
   async remove(): Promise<void> {
-    const deadline = performance.now() + this.#waits.removeMs;
+    const deadline = monotonicMs() + this.#waits.removeMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
       const busy = this.#folders().flatMap(removeTree);
       if (busy.length === 0) break;
-      if (performance.now() > deadline) throw await this.#stillBusy(busy);
+      if (monotonicMs() > deadline) throw await this.#stillBusy(busy);
       await sleep(pause);
     }
     for (const hierarchy of this.#hierarchies) removeEmptyParents(hierarchy, this.path);

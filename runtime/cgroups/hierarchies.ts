@@ -1,7 +1,6 @@
-import { statfsSync } from 'node:fs';
-import { readFile, stat, statfs } from 'node:fs/promises';
+import { readFileSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { HullError, ifExists } from '../base/errors.ts';
+import { HullError } from '../base/errors.ts';
 import { ifGone } from './files.ts';
 
 /** One tree of cgroups. Co-mounted v1 controllers (`cpu,cpuacct`) are one hierarchy with two names. */
@@ -23,15 +22,13 @@ const magic = { 1: 0x27e0eb, 2: 0x63677270 } as const;
 
 /** The host's hierarchies, from /proc/self/mountinfo and /proc/cgroups; each is checked to be what the table says. */
 export async function findHierarchies(): Promise<readonly Hierarchy[]> {
-  const [mountinfo, subsystems] = await Promise.all([
-    readFile('/proc/self/mountinfo', 'utf8'),
-    ifExists(readFile('/proc/cgroups', 'utf8')),
-  ]);
+  const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
+  const subsystems = ifGone(() => readFileSync('/proc/cgroups', 'utf8'));
   const byHierarchy = new Map<string, Hierarchy>();
   for (const mount of parseCgroupMounts(mountinfo, subsystems ?? '')) {
     // The best mount of a hierarchy comes first; a mount hidden below another one is none.
-    if (byHierarchy.has(mount.device) || !(await isVisible(mount))) continue;
-    byHierarchy.set(mount.device, await withController(mount));
+    if (byHierarchy.has(mount.device) || !isVisible(mount)) continue;
+    byHierarchy.set(mount.device, withController(mount));
   }
   if (byHierarchy.size === 0) {
     throw new HullError(
@@ -77,8 +74,9 @@ function parseLine(line: string, known: ReadonlySet<string | undefined>): Cgroup
   ];
 }
 
-async function isVisible({ root, version, device }: CgroupMount): Promise<boolean> {
-  const [fs, folder] = await Promise.all([ifExists(statfs(root)), ifExists(stat(root, { bigint: true }))]);
+function isVisible({ root, version, device }: CgroupMount): boolean {
+  const fs = ifGone(() => statfsSync(root));
+  const folder = statSync(root, { bigint: true, throwIfNoEntry: false });
   return fs?.type === magic[version] && folder !== undefined && deviceName(folder.dev) === device;
 }
 
@@ -89,9 +87,9 @@ function deviceName(dev: bigint): string {
   return `${major}:${minor}`;
 }
 
-async function withController({ version, root, controllers }: CgroupMount): Promise<Hierarchy> {
+function withController({ version, root, controllers }: CgroupMount): Hierarchy {
   if (version === 1) return { version, root, controllers };
-  const words = await readFile(join(root, 'cgroup.controllers'), 'utf8');
+  const words = readFileSync(join(root, 'cgroup.controllers'), 'utf8');
   return { version, root, controllers: words.split(/\s+/).filter(Boolean) };
 }
 

@@ -12,7 +12,7 @@ interface Slot {
 
 interface Entry {
   readonly number: number;
-  args: (bigint | AreaPart)[];
+  args: (number | bigint | AreaPart)[];
   result: Cell | Slot;
   /** Entries, or where the steps of a label begin. */
   next: [EntryTarget, EntryTarget, EntryTarget];
@@ -22,7 +22,7 @@ interface Entry {
 type EntryTarget = Entry | Label;
 
 const local = -1;
-const all = -1n;
+const all = -1;
 
 /** The program as a static ELF executable for `arch` (Node's name, as `x64`). */
 export function encodeProgram(program: Program, arch: string = process.arch): Buffer {
@@ -45,13 +45,12 @@ export function encodeProgram(program: Program, arch: string = process.arch): Bu
       return base + entry.index * entrySize;
     };
     const data = Buffer.alloc(fileSize);
+    const put = wordWriter(data);
     for (const [index, entry] of entries.entries()) {
       const start = index * entrySize;
-      data.writeBigInt64LE(BigInt(entry.number), start);
-      for (const [number, arg] of entry.args.entries()) {
-        const value = typeof arg === 'bigint' ? arg : BigInt(addressOf(arg));
-        data.writeBigInt64LE(BigInt.asIntN(64, value), start + 8 + number * 8);
-      }
+      put(start, entry.number);
+      for (const [number, arg] of entry.args.entries())
+        put(start + 8 + number * 8, typeof arg === 'object' ? addressOf(arg) : arg);
       const { result } = entry;
       const stored =
         result.kind === 'cell' ? addressOf(result) : entryAddress(result.entry) + 8 + result.arg * 8;
@@ -63,10 +62,21 @@ export function encodeProgram(program: Program, arch: string = process.arch): Bu
       const offset = offsets.get(area) ?? 0;
       if (area.bytes) data.set(area.bytes, offset);
       for (const pointer of area.pointers ?? [])
-        data.writeBigUInt64LE(BigInt(addressOf(pointer.to)), offset + pointer.offset);
+        data.writeUInt32LE(addressOf(pointer.to), offset + pointer.offset);
     }
     return { data, memorySize, stack: addressOf(program.stackPointer ?? { area: scratch, offset: 0 }) };
   });
+}
+
+/** Writes 64-bit words, most of them small: those without a big integer each, which a cold start feels. */
+function wordWriter(data: Buffer): (offset: number, value: number | bigint) => void {
+  return (offset, value) => {
+    const number = Number(value);
+    if (Number.isSafeInteger(number)) {
+      data.writeInt32LE(number | 0, offset);
+      data.writeInt32LE(Math.floor(number / 2 ** 32), offset + 4);
+    } else data.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)), offset);
+  };
 }
 
 /** Areas with content first, then the zeroed ones, which take no room in the file. */
@@ -118,10 +128,9 @@ function lower(program: Program, arch: 'x64' | 'arm64') {
     main.args = values.map((arg, slot) => {
       if (typeof arg === 'object' && arg.kind === 'cell') {
         before.push(copyEntry(arg, { kind: 'slot', entry: main, arg: slot }));
-        return 0n;
+        return 0;
       }
-      if (typeof arg === 'object') return arg.kind === 'named' ? arg.value : arg;
-      return BigInt(arg);
+      return typeof arg === 'object' && arg.kind === 'named' ? arg.value : arg;
     });
     const chain = [...before, main];
     for (const [place, entry] of before.entries()) {
@@ -137,7 +146,7 @@ function lower(program: Program, arch: 'x64' | 'arm64') {
   return { entries, firstOfStep, scratch };
 
   function copyEntry(from: Cell, to: Cell | Slot): Entry {
-    const entry: Entry = { number: local, args: [pointer(from), 0n, all], result: to, next: [] as never };
+    const entry: Entry = { number: local, args: [pointer(from), 0, all], result: to, next: [] as never };
     entry.next = [entry, entry, entry];
     return entry;
   }
@@ -150,7 +159,7 @@ function lower(program: Program, arch: 'x64' | 'arm64') {
       const other = target;
       const compare: Entry = {
         number: local,
-        args: [pointer(result), BigInt(-errno), all],
+        args: [pointer(result), -errno, all],
         result: ignored,
         next: [other, targetOf(branch), other],
       };
@@ -167,7 +176,7 @@ function lower(program: Program, arch: 'x64' | 'arm64') {
     if (!handler) throw new Error(`Cannot encode: ${step.what} may fail where no failure handler was set`);
     const number: Entry = {
       number: local,
-      args: [pointer(handler.index), BigInt(-index), 0n],
+      args: [pointer(handler.index), -index, 0],
       result: handler.index,
       next: [handler.label, handler.label, handler.label],
     };

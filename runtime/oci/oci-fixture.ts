@@ -1,8 +1,10 @@
-import { execFile } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Hooks, Process, Spec } from '../base/oci.ts';
 import { defaultSpec } from './spec-template.ts';
 
@@ -18,7 +20,10 @@ export const whyNoOci =
         ? 'no busybox'
         : undefined;
 
-const program = join(import.meta.dirname, '../bin/hull-oci');
+const standAlone = join(import.meta.dirname, '../bin/hull-oci');
+
+/** `warm`: through a client of a resident process of the fixture's own. */
+export type Form = 'stand-alone' | 'warm';
 
 export interface Outcome {
   readonly code: number;
@@ -30,18 +35,32 @@ export interface Outcome {
 export class OciFixture implements AsyncDisposable {
   readonly dir: string;
   readonly #ids = new Set<string>();
+  #program = standAlone;
+  #resident: ChildProcess | undefined;
 
   private constructor(dir: string) {
     this.dir = dir;
   }
 
-  static async create(): Promise<OciFixture> {
+  static async create(form: Form): Promise<OciFixture> {
     const fixture = new OciFixture(await mkdtemp(join(tmpdir(), 'hull-oci-')));
     await mkdir(join(fixture.dir, 'rootfs/bin'), { recursive: true });
     if (busybox !== undefined) await copyFile(busybox, join(fixture.dir, 'rootfs/bin/busybox'));
     for (const name of 'sh cat echo ls id sleep tty stty env kill true readlink'.split(' '))
       await symlink('busybox', join(fixture.dir, 'rootfs/bin', name));
+    if (form === 'warm') await fixture.#startResident();
     return fixture;
+  }
+
+  async #startResident(): Promise<void> {
+    const [socket, client] = [join(this.dir, 'resident.sock'), join(this.dir, 'hull-oci')];
+    const args = ['resident', '--socket', socket, '--client', client, '--idle', '0'];
+    this.#resident = spawn(standAlone, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    this.#program = client;
+    while (!existsSync(socket)) {
+      if (this.#resident.exitCode !== null) throw new Error('Cannot try the warm form: the resident ended');
+      await sleep(20);
+    }
   }
 
   get root(): string {
@@ -76,7 +95,7 @@ export class OciFixture implements AsyncDisposable {
 
   /** The whole command line. */
   words(...args: readonly string[]): readonly string[] {
-    return [program, '--root', this.root, ...args];
+    return [this.#program, '--root', this.root, ...args];
   }
 
   /** `hull oci` in the bundle's folder, without input. */
@@ -115,6 +134,12 @@ export class OciFixture implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.left().length > 0) await this.removeAll();
+    const resident = this.#resident;
+    if (resident && resident.exitCode === null) {
+      const ended = once(resident, 'exit');
+      resident.kill();
+      await ended;
+    }
     await rm(this.dir, { recursive: true, force: true });
   }
 }

@@ -1,22 +1,26 @@
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { OciFixture, whyNoOci } from './oci-fixture.ts';
+import { type Form, OciFixture, whyNoOci } from './oci-fixture.ts';
 
-/** Tests of the command line with one bundle: after each of them no container and no cgroup may be left. */
+const forms: readonly Form[] = ['stand-alone', 'warm'];
+
+/** Tests of both forms of the command line with one bundle: after each of them no container and no cgroup may be left. */
 export function describeOci(name: string, tests: (fixture: () => OciFixture) => void): void {
-  const title = `${name}${whyNoOci === undefined ? '' : ` (skipped: ${whyNoOci})`}`;
-  describe.skipIf(whyNoOci !== undefined)(title, () => {
-    let fixture: OciFixture;
-    beforeAll(async () => {
-      fixture = await OciFixture.create();
+  for (const form of forms) {
+    const title = `${name}, ${form}${whyNoOci === undefined ? '' : ` (skipped: ${whyNoOci})`}`;
+    describe.skipIf(whyNoOci !== undefined)(title, () => {
+      let fixture: OciFixture;
+      beforeAll(async () => {
+        fixture = await OciFixture.create(form);
+      });
+      afterAll(async () => {
+        await fixture[Symbol.asyncDispose]();
+      });
+      afterEach(async () => {
+        const left = fixture.left();
+        if (left.length > 0) await fixture.removeAll();
+        expect(left).toEqual([]);
+      });
+      tests(() => fixture);
     });
-    afterAll(async () => {
-      await fixture[Symbol.asyncDispose]();
-    });
-    afterEach(async () => {
-      const left = fixture.left();
-      if (left.length > 0) await fixture.removeAll();
-      expect(left).toEqual([]);
-    });
-    tests(() => fixture);
-  });
+  }
 }

@@ -2,25 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { beforeEach, expect, it } from 'vitest';
 import type { Hook, HookName } from '../base/oci.ts';
-import { OciFixture, whyNoOci } from './oci-fixture.ts';
+import type { OciFixture } from './oci-fixture.ts';
+import { describeOci } from './oci-suite.ts';
 
-const title = `hull oci${whyNoOci === undefined ? '' : ` (skipped: ${whyNoOci})`}`;
-
-describe.skipIf(whyNoOci !== undefined)(title, () => {
+describeOci('hull oci', (fixture) => {
   let f: OciFixture;
-
-  beforeAll(async () => {
-    f = await OciFixture.create();
-  });
-  afterAll(async () => {
-    await f[Symbol.asyncDispose]();
-  });
-  afterEach(async () => {
-    const left = f.left();
-    if (left.length > 0) await f.removeAll();
-    expect(left).toEqual([]);
+  beforeEach(() => {
+    f = fixture();
   });
 
   it('runs a command with its streams and exit status', async () => {
@@ -41,7 +31,7 @@ describe.skipIf(whyNoOci !== undefined)(title, () => {
       'sh',
       '-c',
       `"$0" "$@" </dev/null >/dev/null 2>&1`,
-      ...hull(f, 'create', '--pid-file', pidFile, id),
+      ...f.words('create', '--pid-file', pidFile, id),
     );
     expect(await f.status(id)).toBe('created');
     const { stdout } = await f.oci('state', id);
@@ -83,7 +73,7 @@ describe.skipIf(whyNoOci !== undefined)(title, () => {
   it('executes in it as another user, with environment, folder and exit status', async () => {
     const id = f.id();
     await f.configure(['sleep', '100']);
-    await f.command('sh', '-c', `"$0" "$@" </dev/null >/dev/null 2>&1`, ...hull(f, 'run', '--detach', id));
+    await f.command('sh', '-c', `"$0" "$@" </dev/null >/dev/null 2>&1`, ...f.words('run', '--detach', id));
     const done = await f.oci(
       'exec',
       '--user',
@@ -204,7 +194,7 @@ describe.skipIf(whyNoOci !== undefined)(title, () => {
     const file = join(f.dir, 'given');
     writeFileSync(file, 'given\n');
     const fd = openSync(file, 'r');
-    const [program = '', ...args] = hull(f, 'run', '--preserve-fds', '1', f.id());
+    const [program = '', ...args] = f.words('run', '--preserve-fds', '1', f.id());
     const { stdout } = spawnSync(program, args, {
       cwd: f.dir,
       stdio: ['ignore', 'pipe', 'inherit', fd],
@@ -238,7 +228,7 @@ sys.stdout.write(text.decode())`;
       'python3',
       '-c',
       script,
-      ...hull(f, 'run', '--detach', '--console-socket', 'console.sock', id),
+      ...f.words('run', '--detach', '--console-socket', 'console.sock', id),
     );
     expect(seen).toMatchObject({ code: 0, stdout: '/dev/pts/0\r\n30 90\r\n' });
     expect(await f.oci('delete', '-f', id)).toMatchObject({ code: 0 });
@@ -253,7 +243,3 @@ sys.stdout.write(text.decode())`;
     expect((await f.oci('--version')).stdout).toContain('spec: 1.2');
   });
 });
-
-function hull(f: OciFixture, ...args: readonly string[]): readonly string[] {
-  return [join(import.meta.dirname, '../bin/hull-oci'), '--root', f.root, ...args];
-}

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { NamespaceType, Process, Spec } from '../base/oci.ts';
 import { grantable } from './grantable.ts';
+import type { Wrong } from './shape.ts';
 import { processSchema, specSchema } from './spec-schema.ts';
 
 export interface Bundle {
@@ -48,9 +49,9 @@ export function parseJson(text: string, name: string): unknown {
 
 /** A specification with the defaults of what it leaves out. */
 export function checkSpec(value: unknown, name: string): Spec {
-  const parsed = specSchema.safeParse(value);
-  if (!parsed.success) throw wrongField(name, parsed.error.issues);
-  const config = withoutNulls(parsed.data) as unknown as Spec;
+  const wrong = specSchema(value, []);
+  if (wrong) throw wrongField(name, wrong);
+  const config = withoutNulls(value) as Spec;
   const linux = { ...config.linux, namespaces: (config.linux?.namespaces ?? []).map(withoutEmptyPath) };
   const spec: Spec = { ...config, process: completeProcess(config.process), linux };
   checkTogether(spec, name);
@@ -59,9 +60,9 @@ export function checkSpec(value: unknown, name: string): Spec {
 
 /** The process of an exec, as a file holds it. */
 export function checkProcess(value: unknown, name: string): Process {
-  const parsed = processSchema.safeParse(value);
-  if (!parsed.success) throw wrongField(name, parsed.error.issues);
-  return completeProcess(withoutNulls(parsed.data) as unknown as Process);
+  const wrong = processSchema(value, []);
+  if (wrong) throw wrongField(name, wrong);
+  return completeProcess(withoutNulls(value) as Process);
 }
 
 function completeProcess(process: Process): Process {
@@ -116,16 +117,9 @@ function checkTogether(spec: Spec, name: string): void {
       throw invalid(name, field, `unable to set ${field} without a private UTS namespace`);
 }
 
-function wrongField(
-  name: string,
-  issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[],
-): HullError {
-  const [first] = issues;
-  const field = (first?.path ?? [])
-    .map((part) => (typeof part === 'number' ? `[${part}]` : `.${String(part)}`))
-    .join('')
-    .replace(/^\./, '');
-  return invalid(name, field, first?.message ?? 'invalid');
+function wrongField(name: string, { path, message }: Wrong): HullError {
+  const field = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
+  return invalid(name, field.replace(/^\./, ''), message);
 }
 
 function invalid(name: string, field: string, reason: string): HullError {

@@ -1,140 +1,95 @@
-import * as z from 'zod/mini';
+import { flag, list, map, matching, number, object, oneOf, optional, orNull, text, whole } from './shape.ts';
 
 /** config.json as far as a wrong value could not be told later with its name (config.md, config-linux.md of version 1.2). */
-const absolute = z.string().check(z.regex(/^\//, 'wanted an absolute path'));
-const uint = z.int().check(z.nonnegative());
-const names = z.optional(z.nullable(z.array(z.string())));
+const absolute = matching(/^\//, 'an absolute path');
+const uint = whole(0);
+const texts = orNull(list(text));
 
-const hook = z.looseObject({
-  path: absolute,
-  args: names,
-  env: names,
-  timeout: z.optional(z.int().check(z.positive('wanted more than 0 seconds'))),
-});
-const hooks = z.optional(z.nullable(z.array(hook)));
+const hooks = orNull(list(object({ path: absolute, args: texts, env: texts, timeout: optional(whole(1)) })));
 
-const idMappings = z.optional(
-  z.nullable(z.array(z.looseObject({ containerID: uint, hostID: uint, size: uint }))),
-);
+const idMappings = orNull(list(object({ containerID: uint, hostID: uint, size: uint })));
 
-export const processSchema = z.looseObject({
-  terminal: z.optional(z.boolean()),
-  consoleSize: z.optional(z.nullable(z.looseObject({ height: uint, width: uint }))),
+export const processSchema = object({
+  terminal: optional(flag),
+  consoleSize: orNull(object({ height: uint, width: uint })),
   cwd: absolute,
-  env: names,
-  args: z.array(z.string()).check(z.minLength(1, 'wanted a command')),
-  user: z.optional(
-    z.looseObject({
-      uid: z.optional(uint),
-      gid: z.optional(uint),
-      umask: z.optional(uint),
-      additionalGids: z.optional(z.nullable(z.array(uint))),
+  env: texts,
+  args: list(text, 1),
+  user: optional(
+    object({
+      uid: optional(uint),
+      gid: optional(uint),
+      umask: optional(uint),
+      additionalGids: orNull(list(uint)),
     }),
   ),
-  capabilities: z.optional(
-    z.nullable(
-      z.looseObject({
-        bounding: names,
-        effective: names,
-        inheritable: names,
-        permitted: names,
-        ambient: names,
-      }),
+  capabilities: orNull(
+    object({ bounding: texts, effective: texts, inheritable: texts, permitted: texts, ambient: texts }),
+  ),
+  rlimits: orNull(
+    list(
+      object({ type: matching(/^RLIMIT_[A-Z]+$/, 'a name as RLIMIT_NOFILE'), soft: number, hard: number }),
     ),
   ),
-  rlimits: z.optional(
-    z.nullable(
-      z.array(
-        z.looseObject({
-          type: z.string().check(z.regex(/^RLIMIT_[A-Z]+$/)),
-          soft: z.number(),
-          hard: z.number(),
-        }),
-      ),
-    ),
-  ),
-  noNewPrivileges: z.optional(z.boolean()),
-  oomScoreAdj: z.optional(z.nullable(z.int().check(z.minimum(-1000), z.maximum(1000)))),
+  noNewPrivileges: optional(flag),
+  oomScoreAdj: orNull(whole(-1000, 1000)),
 });
 
-export const specSchema = z.looseObject({
-  ociVersion: z.string().check(z.regex(/^1\.\d+\.\d+/, 'wanted version 1.x.y')),
+export const specSchema = object({
+  ociVersion: matching(/^1\.\d+\.\d+/, 'version 1.x.y'),
   process: processSchema,
-  root: z.looseObject({ path: z.string().check(z.minLength(1)), readonly: z.optional(z.boolean()) }),
-  hostname: z.optional(z.string()),
-  domainname: z.optional(z.string()),
-  mounts: z.optional(
-    z.nullable(
-      z.array(
-        z.looseObject({
-          destination: z.string().check(z.minLength(1)),
-          type: z.optional(z.string()),
-          source: z.optional(z.string()),
-          options: names,
-          uidMappings: idMappings,
-          gidMappings: idMappings,
-        }),
-      ),
-    ),
-  ),
-  annotations: z.optional(z.nullable(z.record(z.string(), z.string()))),
-  hooks: z.optional(
-    z.nullable(
-      z.looseObject({
-        prestart: hooks,
-        createRuntime: hooks,
-        createContainer: hooks,
-        startContainer: hooks,
-        poststart: hooks,
-        poststop: hooks,
-      }),
-    ),
-  ),
-  linux: z.optional(
-    z.nullable(
-      z.looseObject({
-        namespaces: z.optional(
-          z.nullable(
-            z.array(
-              z.looseObject({
-                type: z.enum(['mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time']),
-                path: z.optional(z.union([absolute, z.literal('')])),
-              }),
-            ),
-          ),
-        ),
+  root: object({ path: matching(/./, 'a path'), readonly: optional(flag) }),
+  hostname: optional(text),
+  domainname: optional(text),
+  mounts: orNull(
+    list(
+      object({
+        destination: matching(/./, 'a path'),
+        type: optional(text),
+        source: optional(text),
+        options: texts,
         uidMappings: idMappings,
         gidMappings: idMappings,
-        devices: z.optional(
-          z.nullable(
-            z.array(
-              z.looseObject({
-                type: z.enum(['c', 'b', 'u', 'p']),
-                path: absolute,
-                fileMode: z.optional(uint),
-              }),
-            ),
-          ),
-        ),
-        cgroupsPath: z.optional(z.string()),
-        resources: z.optional(z.nullable(z.looseObject({}))),
-        sysctl: z.optional(z.nullable(z.record(z.string(), z.string()))),
-        maskedPaths: z.optional(z.nullable(z.array(absolute))),
-        readonlyPaths: z.optional(z.nullable(z.array(absolute))),
-        rootfsPropagation: z.optional(
-          z.enum([
-            '',
-            'shared',
-            'rshared',
-            'slave',
-            'rslave',
-            'private',
-            'rprivate',
-            'unbindable',
-            'runbindable',
-          ]),
-        ),
       }),
     ),
+  ),
+  annotations: orNull(map(text)),
+  hooks: orNull(
+    object({
+      prestart: hooks,
+      createRuntime: hooks,
+      createContainer: hooks,
+      startContainer: hooks,
+      poststart: hooks,
+      poststop: hooks,
+    }),
+  ),
+  linux: orNull(
+    object({
+      namespaces: orNull(
+        list(
+          object({
+            type: oneOf('mount', 'pid', 'network', 'ipc', 'uts', 'user', 'cgroup', 'time'),
+            path: optional(matching(/^(\/|$)/, 'an absolute path')),
+          }),
+        ),
+      ),
+      uidMappings: idMappings,
+      gidMappings: idMappings,
+      devices: orNull(
+        list(object({ type: oneOf('c', 'b', 'u', 'p'), path: absolute, fileMode: optional(uint) })),
+      ),
+      cgroupsPath: optional(text),
+      resources: orNull(object({})),
+      sysctl: orNull(map(text)),
+      maskedPaths: orNull(list(absolute)),
+      readonlyPaths: orNull(list(absolute)),
+      rootfsPropagation: optional(
+        oneOf(
+          ...['', 'shared', 'rshared', 'slave', 'rslave'],
+          ...['private', 'rprivate', 'unbindable', 'runbindable'],
+        ),
+      ),
+    }),
   ),
 });

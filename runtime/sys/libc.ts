@@ -28,9 +28,11 @@ const libc = koffi.load('libc.so.6');
  * }
  */
 export function bindLibc<Args extends readonly NativeValue[]>(prototype: string): NativeFunction<Args> {
-  const call = libc.func(prototype);
+  // Most starts call few of them: each costs a parse of its prototype.
+  let bound: ((...args: Args) => unknown) | undefined;
   return (...args) => {
-    const value: unknown = call(...args);
+    bound ??= libc.func(prototype) as (...args: Args) => unknown;
+    const value: unknown = bound(...args);
     const errno = koffi.errno();
     const number = Number(value);
     return { value: number, errno: number === -1 ? errno : 0 };
