@@ -1,4 +1,3 @@
-import { execa } from 'execa';
 import { HullError } from './errors.ts';
 
 export interface CommandOptions {
@@ -24,6 +23,8 @@ export async function run(
   args: readonly string[],
   options: CommandOptions = {},
 ): Promise<CommandResult> {
+  // A hundred files, and a start of the daemon runs no program.
+  const { execa } = await import('execa');
   const result = await execa(program, [...args], {
     reject: false,
     stripFinalNewline: false,

@@ -16,7 +16,7 @@ export async function baseImage(job: BuildJob, name: string): Promise<Image> {
   const remote = parseRemoteName(name, '');
   const wanted =
     remote.tag === undefined && remote.digest === undefined ? { ...remote, tag: 'latest' } : remote;
-  const pulled = await engine.registry.pull(wanted, {
+  const pulled = await (await engine.registry()).pull(wanted, {
     credentials: request.credentials(wanted.host),
     signal: job.signal,
     platform: undefined,

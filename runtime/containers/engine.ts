@@ -16,7 +16,8 @@ import type { AccountFiles } from './users.ts';
 export interface Engine {
   readonly driver: StorageDriver;
   readonly images: ImageStore & ImageDepot;
-  readonly registry: Registry;
+  /** Loaded when it is first asked for. */
+  readonly registry: () => Promise<Registry>;
   readonly volumes: VolumeStore;
   readonly cgroups: CgroupManager;
   readonly records: RecordStore;

@@ -8,44 +8,11 @@ import { userInRunning } from './accounts.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine } from './engine.ts';
 import type { ExecConfig } from './exec-request.ts';
+import type { ExecSession, ExecTable } from './exec-table.ts';
 import { chooseModes } from './host-modes.ts';
 import { requireAlive } from './kill.ts';
 import { publishContainer } from './publish.ts';
 import { hostnameOf, makeExecProcess, seccompOf } from './spec.ts';
-
-/** A command that was prepared to run inside a container. It lives in memory only: with the daemon it is gone. */
-export interface ExecSession {
-  readonly id: string;
-  readonly container: Container;
-  readonly config: ExecConfig;
-  state:
-    | { readonly kind: 'created' }
-    | { readonly kind: 'running'; readonly pid: number }
-    | { readonly kind: 'exited'; readonly pid: number; readonly exitCode: number };
-}
-
-/** The daemon's exec sessions. One that has ended is kept for a while, so that its client can ask for the exit code. */
-export class ExecTable {
-  readonly #sessions = new Map<string, ExecSession>();
-
-  add(session: ExecSession): void {
-    this.#sessions.set(session.id, session);
-  }
-
-  get(id: string): ExecSession {
-    const session = this.#sessions.get(id);
-    if (session && !session.container.gone) return session;
-    throw new HullError(`No such exec instance: ${id}`, { kind: 'not-found' });
-  }
-
-  of(container: Container): readonly ExecSession[] {
-    return [...this.#sessions.values()].filter((session) => session.container === container);
-  }
-
-  forgetLater(session: ExecSession): void {
-    setTimeout(() => this.#sessions.delete(session.id), keptMs).unref();
-  }
-}
 
 /** Kinds: `conflict` (not running, or paused), `invalid` and `unsupported` (a field of the body, named). */
 export function createExec(
@@ -128,5 +95,3 @@ function finish(engine: Engine, execs: ExecTable, session: ExecSession, pid: num
   execs.forgetLater(session);
   publishContainer(engine, session.container, 'exec_die', { execID: session.id, exitCode: String(exitCode) });
 }
-
-const keptMs = 300_000;

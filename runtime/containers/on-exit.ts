@@ -10,7 +10,6 @@ import { publishContainer } from './publish.ts';
 import { type ExitedState, isAlive, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
 import { removeLocked } from './remove.ts';
-import { startLocked } from './start.ts';
 
 /** Follows a running container to its end, also one that an earlier daemon started. Returns at once. */
 export function watchContainer(engine: Engine, container: Container, run: RunningState): void {
@@ -103,6 +102,7 @@ export function scheduleRestart(engine: Engine, container: Container, attempt: n
     using _ = await container.mutex.acquire();
     if (container.gone || container.state.kind !== 'restarting') return;
     await container.update({ restartCount: container.record.restartCount + 1 });
+    const { startLocked } = await import('./start.ts');
     await startLocked(engine, container, { attempt: attempt + 1, byUser: false });
   })().catch((error: unknown) => {
     if (!engine.stopping.aborted)

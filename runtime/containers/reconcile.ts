@@ -14,7 +14,6 @@ import { type ContainerRecord, isAlive, lastRun, type RunningState } from './rec
 import type { StoredContainer } from './record-store.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
 import { removeContainer, removeLocked } from './remove.ts';
-import { startLocked } from './start.ts';
 
 /**
  * # The one path from disk to daemon
@@ -230,6 +229,7 @@ function startSoon(engine: Engine, container: Container): void {
     using _ = await container.mutex.acquire();
     const { kind } = container.state;
     if (container.gone || (kind !== 'exited' && kind !== 'created')) return;
+    const { startLocked } = await import('./start.ts');
     await startLocked(engine, container, { attempt: 0, byUser: false });
   })().catch((error: unknown) => engine.log.error('restart policy failed', { id: container.id, error }));
 }

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Container } from '../containers/container.ts';
 import { type Engine, logPathOf } from '../containers/engine.ts';
-import type { ExecTable } from '../containers/exec.ts';
+import type { ExecTable } from '../containers/exec-table.ts';
 import { chooseModes } from '../containers/host-modes.ts';
 import type { MountPoint } from '../containers/mounts/mount-point.ts';
 import {

@@ -6,11 +6,12 @@ import { writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
 import { codeOf, HullError } from '../base/errors.ts';
 import { errorText, type Log } from '../base/log.ts';
+import { once } from '../base/once.ts';
 import { openCgroups } from '../cgroups/open-cgroups.ts';
 import { ContainerTable } from '../containers/container-table.ts';
 import { defaultTiming, type Engine, type Timing } from '../containers/engine.ts';
 import { EventBus } from '../containers/events.ts';
-import { ExecTable } from '../containers/exec.ts';
+import { ExecTable } from '../containers/exec-table.ts';
 import { neededVolumes } from '../containers/mounts/volume-use.ts';
 import { reconcileContainers } from '../containers/reconcile.ts';
 import { isAlive } from '../containers/record.ts';
@@ -19,7 +20,6 @@ import { stopContainer } from '../containers/stop.ts';
 import { openImageStore } from '../images/open-image-store.ts';
 import { parseInsecureRegistries } from '../images/registry/insecure.ts';
 import { Partials } from '../images/registry/partials.ts';
-import { Registry } from '../images/registry/registry.ts';
 import { LockFile, lockOwner } from '../kernel/lock-file.ts';
 import { openDriver } from '../storage/open-driver.ts';
 import { VolumeStore } from '../volumes/volume-store.ts';
@@ -99,7 +99,10 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
   const engine: Engine = {
     driver,
     images,
-    registry: new Registry({ depot: images, partials: new Partials(imageRoot), insecure }),
+    registry: once(async () => {
+      const { Registry } = await import('../images/registry/registry.ts');
+      return new Registry({ depot: images, partials: new Partials(imageRoot), insecure });
+    }),
     volumes: await VolumeStore.open(join(dataRoot, 'volumes')),
     cgroups,
     records: new RecordStore(join(dataRoot, 'containers')),

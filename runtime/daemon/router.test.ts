@@ -11,15 +11,30 @@ const route = (method: Route['method'], path: string): Route => ({
   path,
   handle: () => ({ json: path }),
 });
-const find = makeFinder([
-  route('GET', '/_ping'),
-  route('GET', '/images/json'),
-  route('POST', '/images/load'),
-  route('GET', '/images/:name/json'),
-  route('POST', '/images/:name/tag'),
-  route('DELETE', '/images/:name'),
-  route('GET', '/containers/:id/json'),
-]);
+const loaded: string[] = [];
+const words = (word: string, ...routes: readonly Route[]) =>
+  [
+    word,
+    async () => {
+      loaded.push(word);
+      return routes;
+    },
+  ] as const;
+const find = makeFinder(
+  new Map([
+    words('_ping', route('GET', '/_ping')),
+    words(
+      'images',
+      route('GET', '/images/json'),
+      route('POST', '/images/load'),
+      route('GET', '/images/:name/json'),
+      route('POST', '/images/:name/tag'),
+      route('DELETE', '/images/:name'),
+    ),
+    words('containers', route('GET', '/containers/:id/json')),
+    words('volumes', route('GET', '/volumes')),
+  ]),
+);
 
 describe('routes', () => {
   test.each([
@@ -34,8 +49,8 @@ describe('routes', () => {
     ['DELETE', '/images/a/b:latest?force=1', { name: 'a/b:latest' }],
     ['POST', '/images/load', {}],
     ['GET', '/_ping/', {}],
-  ])('%s %s', (method, url, params) => {
-    expect(find(method, url).params).toEqual(params);
+  ])('%s %s', async (method, url, params) => {
+    expect((await find(method, url)).params).toEqual(params);
   });
 
   test.each([
@@ -45,8 +60,12 @@ describe('routes', () => {
     ['GET', '/containers/%zz/json', 'invalid'],
     ['GET', '/v1.99/_ping', 'invalid'],
     ['GET', '/v1.12/_ping', 'invalid'],
-  ])('%s %s is %s', (method, url, kind) => {
-    expect(() => find(method, url)).toThrow(expect.objectContaining({ kind }));
+  ])('%s %s is %s', async (method, url, kind) => {
+    await expect(find(method, url)).rejects.toThrow(expect.objectContaining({ kind }));
+  });
+
+  test('are loaded by the first request below their word, once', () => {
+    expect(loaded.toSorted()).toEqual(['_ping', 'containers', 'images']);
   });
 });
 

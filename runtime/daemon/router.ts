@@ -1,4 +1,5 @@
 import { HullError } from '../base/errors.ts';
+import { once } from '../base/once.ts';
 import type { Handler } from './call.ts';
 import { makeRouteFinder } from './find-route.ts';
 
@@ -8,6 +9,12 @@ export interface Route {
   readonly path: string;
   readonly handle: Handler;
 }
+
+/**
+ * The first word of a path, as `containers`, to all routes that begin with it. Their files are loaded by the first request
+ * for one of them: the daemon starts without.
+ */
+export type RouteTable = ReadonlyMap<string, () => Promise<readonly Route[]>>;
 
 export interface Match {
   readonly handle: Handler;
@@ -19,12 +26,15 @@ export const apiVersion = '1.43';
 export const minimumApiVersion = '1.24';
 
 /** Finds the handler of a request. Kinds: `not-found`, `invalid` (API version). */
-export function makeFinder(routes: readonly Route[]): (method: string, url: string) => Match {
-  const find = makeRouteFinder(routes);
-  return (method, url) => {
+export function makeFinder(table: RouteTable): (method: string, url: string) => Promise<Match> {
+  const finders = new Map(
+    [...table].map(([word, load]) => [word, once(async () => makeRouteFinder(await load()))]),
+  );
+  return async (method, url) => {
     const at = url.indexOf('?');
     const path = foldImageName(stripVersion(at < 0 ? url : url.slice(0, at)));
-    const found = find(method, path);
+    const find = await finders.get(path.split('/')[1] ?? '')?.();
+    const found = find?.(method, path);
     if (!found) throw new HullError(`page not found: ${method} ${path}`, { kind: 'not-found' });
     return {
       handle: found.route.handle,

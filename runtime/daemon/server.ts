@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream';
 import type { Log } from '../base/log.ts';
 import type { Reply } from './call.ts';
 import { toHttpFailure } from './http-errors.ts';
-import { apiVersion, type Match, makeFinder, type Route } from './router.ts';
+import { apiVersion, type Match, makeFinder, type RouteTable } from './router.ts';
 import { takeBody } from './upgrade-body.ts';
 
 export interface ServerOptions {
-  readonly routes: readonly Route[];
+  readonly routes: RouteTable;
   readonly log: Log;
   readonly version: string;
   /** Aborted when the daemon ends: open streams end. */
@@ -27,7 +27,7 @@ export function makeServer({ routes, log, version, signal }: ServerOptions): Ser
     for (const [name, value] of Object.entries(fixedHeaders(version))) response.setHeader(name, value);
     let failure: string | undefined;
     try {
-      const match: Match = find(method, url);
+      const match: Match = await find(method, url);
       const call = {
         request,
         response,

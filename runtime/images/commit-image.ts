@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { HullError } from '../base/errors.ts';
+import { architecture } from './architecture.ts';
 import type { SpooledBlob } from './blobs.ts';
 import { chainIds, type Digest, digestOf } from './digest.ts';
 import { parseConfig } from './documents.ts';
 import type { ImageReference } from './image-store.ts';
-import { architecture } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot } from './registry/depot.ts';
 

@@ -10,8 +10,6 @@ import { syncFileSystem } from '../sys/raw-path.ts';
 import { decompress } from './decompress.ts';
 import { type Digest, DigestStream, expectDigest, hexOf } from './digest.ts';
 import type { Reserve } from './reserve.ts';
-import { readTar } from './tar-reader.ts';
-import { untar } from './untar.ts';
 
 const recordSchema = z.object({
   chainId: z.string(),
@@ -139,6 +137,7 @@ export class Layers {
   }
 
   async #fill(root: string, diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<number> {
+    const { untar } = await import('./untar.ts');
     const hash = new DigestStream();
     const { bytes } = await untar(hash.through(decompress(blob)), root);
     expectDigest('the layer', hash.finish().digest, diffId);
@@ -154,6 +153,7 @@ export class Layers {
 
   /** Content bytes of a layer that is not unpacked, checked as if it were. */
   async #measure(diffId: Digest, blob: AsyncIterable<Uint8Array>): Promise<number> {
+    const { readTar } = await import('./tar-reader.ts');
     const hash = new DigestStream();
     let bytes = 0;
     for await (const { size } of readTar(hash.through(decompress(blob)))) bytes += size;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { HullError, joinErrors } from '../base/errors.ts';
+import { architecture } from './architecture.ts';
 import type { Blobs, Spool, SpooledBlob } from './blobs.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
 import { childrenOf, parentOf, withNames, without } from './catalogue-entries.ts';
@@ -19,7 +20,7 @@ import type {
 } from './image-store.ts';
 import { type Layers, layerIdOf } from './layers.ts';
 import { isForgotten, planRemoval } from './plan-removal.ts';
-import { type ArchivedImage, architecture, readArchive } from './read-archive.ts';
+import type { ArchivedImage } from './read-archive.ts';
 import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot, StoredImage, UnpackListener } from './registry/depot.ts';
 import type { Partials } from './registry/partials.ts';
@@ -47,6 +48,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
   async *load(archive: Readable): AsyncGenerator<ImageProgress, void, undefined> {
     await using spool = await this.#blobs.openSpool();
     yield { status: 'Reading the archive' };
+    const { readArchive } = await import('./read-archive.ts');
     for (const image of await readArchive(archive, spool)) {
       const references = image.references.map((text) => formatReference(parseReference(text)));
       yield { status: `Unpacking ${image.layers.length} layers`, id: image.configBlob.digest };

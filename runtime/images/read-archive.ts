@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { HullError } from '../base/errors.ts';
+import { architecture } from './architecture.ts';
 import type { Spool, SpooledBlob } from './blobs.ts';
 import { decompress } from './decompress.ts';
 import { type Digest, digestOf, digestPattern, expectDigest, hexOf } from './digest.ts';
@@ -175,12 +176,6 @@ function referenceOf({ annotations }: Descriptor): string | undefined {
   const name =
     annotations?.['io.containerd.image.name'] ?? annotations?.['org.opencontainers.image.ref.name'];
   return name && /[:/]/.test(name) && !digestPattern.test(name) ? name : undefined;
-}
-
-/** Go's name of this machine, which image configs use. */
-export function architecture(): string {
-  const names: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' };
-  return names[process.arch] ?? process.arch;
 }
 
 const invalid = (reason: string): HullError =>

@@ -1,20 +1,17 @@
-import { openAufs } from './aufs/aufs-driver.ts';
-import { openBtrfs } from './btrfs/btrfs-driver.ts';
-import { openDevicemapper } from './devicemapper/devicemapper-driver.ts';
 import type { DriverOptions, StorageDriver } from './driver.ts';
-import { openOverlay } from './overlay/overlay-driver.ts';
 import type { DriverInternals } from './recorded-driver.ts';
-import { openVfs } from './vfs/vfs-driver.ts';
-import { openZfs } from './zfs/zfs-driver.ts';
 
 export type OpenStorage = (options: DriverOptions, internals?: DriverInternals) => Promise<StorageDriver>;
 
-/** All there are, by name. */
+/** All there are, by name. A daemon uses one, and loads no other. */
 export const drivers: ReadonlyMap<string, OpenStorage> = new Map<string, OpenStorage>([
-  ['overlay', openOverlay],
-  ['aufs', openAufs],
-  ['btrfs', openBtrfs],
-  ['zfs', openZfs],
-  ['devicemapper', openDevicemapper],
-  ['vfs', openVfs],
+  ['overlay', async (...args) => (await import('./overlay/overlay-driver.ts')).openOverlay(...args)],
+  ['aufs', async (...args) => (await import('./aufs/aufs-driver.ts')).openAufs(...args)],
+  ['btrfs', async (...args) => (await import('./btrfs/btrfs-driver.ts')).openBtrfs(...args)],
+  ['zfs', async (...args) => (await import('./zfs/zfs-driver.ts')).openZfs(...args)],
+  [
+    'devicemapper',
+    async (...args) => (await import('./devicemapper/devicemapper-driver.ts')).openDevicemapper(...args),
+  ],
+  ['vfs', async (...args) => (await import('./vfs/vfs-driver.ts')).openVfs(...args)],
 ]);

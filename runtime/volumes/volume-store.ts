@@ -7,7 +7,6 @@ import { HullError } from '../base/errors.ts';
 import type { TreeFolder } from '../images/tar-writing/tree-folder.ts';
 import { KeyedMutex } from '../storage/keyed-mutex.ts';
 import { mountBelow, removeTree } from '../storage/remove-tree.ts';
-import { fillVolume, isEmptyVolume } from './copy-up.ts';
 import { parseDriverOptions } from './driver-options.ts';
 import { isMounted, mountedBelow, mountVolume, unmountVolume } from './host-mounts.ts';
 import { anonymousLabel, hasOptions, type Volume, type VolumeWish } from './volume.ts';
@@ -138,6 +137,7 @@ export class VolumeStore {
    * in lines. A mounted volume stays mounted.
    */
   async fill(name: string, open: () => Promise<FillSource | undefined>): Promise<readonly string[]> {
+    const { fillVolume, isEmptyVolume } = await import('./copy-up.ts');
     using _ = await this.#turns.take(name);
     const volume = await this.#mount(name);
     const data = volume.mountPoint;

@@ -1,6 +1,6 @@
 import { createContainer } from '../../containers/create.ts';
 import type { Engine } from '../../containers/engine.ts';
-import type { ExecTable } from '../../containers/exec.ts';
+import type { ExecTable } from '../../containers/exec-table.ts';
 import { killContainer } from '../../containers/kill.ts';
 import { pauseContainer, unpauseContainer } from '../../containers/pause.ts';
 import { removeContainer } from '../../containers/remove.ts';

@@ -1,5 +1,6 @@
 import type { Engine } from '../../containers/engine.ts';
-import { createExec, type ExecTable, startExec } from '../../containers/exec.ts';
+import { createExec, startExec } from '../../containers/exec.ts';
+import type { ExecTable } from '../../containers/exec-table.ts';
 import { jsonBody, param } from '../call.ts';
 import { openConversation } from '../conversation.ts';
 import type { Route } from '../router.ts';

@@ -11,7 +11,7 @@ import type { Route } from '../router.ts';
 
 /** Docker Engine API, what of images and system speaks to registries. */
 export function registryRoutes(engine: Engine): readonly Route[] {
-  const { registry, events } = engine;
+  const { events } = engine;
   return [
     {
       method: 'POST',
@@ -20,7 +20,7 @@ export function registryRoutes(engine: Engine): readonly Route[] {
         const name = parseRemoteName(param(call, 'name'), call.query.get('tag') ?? '');
         const credentials = credentialsIn(call);
         await streamLines(call, async (progress) => {
-          await registry.push(name, { credentials, signal: call.signal, progress });
+          await (await engine.registry()).push(name, { credentials, signal: call.signal, progress });
         });
         events.publish('image', 'push', formatRemoteName(name), { name: name.repository });
         return undefined;
@@ -32,6 +32,7 @@ export function registryRoutes(engine: Engine): readonly Route[] {
       handle: async (call) => {
         const config = parseAuthConfig((await jsonBody(call)) ?? {});
         const host = hostOf(config.serveraddress ?? '');
+        const registry = await engine.registry();
         await registry.checkLogin(host, { credentials: credentialsOf(config), signal: call.signal });
         return { json: { Status: 'Login Succeeded', IdentityToken: '' } };
       },
@@ -41,6 +42,7 @@ export function registryRoutes(engine: Engine): readonly Route[] {
       path: '/distribution/:name/json',
       handle: async (call) => {
         const name = parseRemoteName(param(call, 'name'));
+        const registry = await engine.registry();
         const { descriptor, platforms } = await registry.describe(name, {
           credentials: credentialsIn(call),
           signal: call.signal,
@@ -68,21 +70,12 @@ export async function pullRoute(engine: Engine, call: Call, fromImage: string): 
   const credentials = credentialsIn(call);
   await streamLines(call, async (progress) => {
     const asking = { credentials, signal: call.signal, platform, progress };
-    for (const { name: pulled } of await engine.registry.pull(name, asking)) {
+    const registry = await engine.registry();
+    for (const { name: pulled } of await registry.pull(name, asking)) {
       engine.events.publish('image', 'pull', formatRemoteName(pulled), { name: pulled.repository });
     }
   });
   return undefined;
-}
-
-/** `/info` as Docker has it. */
-export function registryView({ registry }: Engine): unknown {
-  const { networks, hosts } = registry.insecure;
-  const entries = [
-    [defaultRegistry, { Name: defaultRegistry, Mirrors: [], Secure: true, Official: true }],
-    ...hosts.map((host) => [host, { Name: host, Mirrors: [], Secure: false, Official: false }]),
-  ];
-  return { InsecureRegistryCIDRs: networks, IndexConfigs: Object.fromEntries(entries), Mirrors: [] };
 }
 
 const credentialsIn = ({ request }: Call) => {

@@ -4,9 +4,9 @@ import { ifExists } from '../../base/errors.ts';
 import type { Engine } from '../../containers/engine.ts';
 import { isAlive } from '../../containers/record.ts';
 import type { Reply } from '../call.ts';
+import { registryView } from '../registry-view.ts';
 import { apiVersion, minimumApiVersion, type Route } from '../router.ts';
 import { hullVersion } from '../version.ts';
-import { registryView } from './registry.ts';
 
 export interface DaemonFacts {
   readonly dataRoot: string;
@@ -114,7 +114,7 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
     DefaultRuntime: 'hull',
     Swarm: { LocalNodeState: 'inactive' },
     SecurityOptions: ['name=seccomp,profile=builtin'],
-    RegistryConfig: registryView(engine),
+    RegistryConfig: await registryView(engine),
     IndexServerAddress: 'https://index.docker.io/v1/',
     Labels: [],
     ExperimentalBuild: false,

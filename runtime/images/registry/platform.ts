@@ -1,5 +1,5 @@
 import { HullError } from '../../base/errors.ts';
-import { architecture } from '../read-archive.ts';
+import { architecture } from '../architecture.ts';
 
 /** As image indexes have it (image-spec image-index.md). */
 export interface Platform {
