@@ -45,19 +45,19 @@ export class RemoteCommand {
     argv: readonly string[],
     { ended, onStderr }: { readonly ended: AbortSignal; readonly onStderr: (chunk: Buffer) => void },
   ): Promise<RemoteCommand> {
-    const channel = await untilAborted(ended, exec(client, `echo $$ >&2; exec ${quote(argv)}`));
-    return new RemoteCommand(client, channel, untilAborted(ended, exitOf(channel)), onStderr);
+    const { channel, exit } = await untilAborted(ended, exec(client, `echo $$ >&2; exec ${quote(argv)}`));
+    return new RemoteCommand(client, channel, untilAborted(ended, exit), onStderr);
   }
 
   /** Sends a signal to the command's process group. */
   async signal(name: SshSignal): Promise<void> {
     const pid = await this.#pid;
     if (pid === undefined) return;
-    const channel = await exec(this.#client, `kill -s ${name} -- -${pid}`);
+    const { channel, exit } = await exec(this.#client, `kill -s ${name} -- -${pid}`);
     channel.resume();
     channel.stderr.resume();
     channel.end();
-    await exitOf(channel);
+    await exit;
   }
 
   /** Afterwards the command is gone, or its channel was given up. Never throws. */
@@ -84,12 +84,18 @@ export class RemoteCommand {
   }
 }
 
-function exec(client: Client, command: string): Promise<ClientChannel> {
+interface Started {
+  readonly channel: ClientChannel;
+  readonly exit: Promise<SshExit>;
+}
+
+/** The exit is listened for at once: where one packet from a busy host holds a short command's start and end, it is told before any await returns. */
+function exec(client: Client, command: string): Promise<Started> {
   return new Promise((resolve, reject) => {
     client.exec(command, (error, channel) => {
       if (error)
         reject(new Error(`Cannot start ${command.slice(0, 200)}: ${error.message}`, { cause: error }));
-      else resolve(channel);
+      else resolve({ channel, exit: exitOf(channel) });
     });
   });
 }

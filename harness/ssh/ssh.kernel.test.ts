@@ -96,6 +96,19 @@ describe.skipIf(!present)(`SSH against a real sshd${missing}`, { timeout: 30_000
     expect(results.map((r) => [r.exitCode, r.stdout.length])).toEqual(results.map((_, i) => [i, i * 20_000]));
   });
 
+  it('keeps the status of commands that end while this process is busy', async () => {
+    const busy = setInterval(() => {
+      const end = performance.now() + 400;
+      while (performance.now() < end);
+    }, 1);
+    try {
+      const results = await Promise.all(Array.from({ length: 8 }, () => ssh.run(['true'])));
+      expect(results.map(({ exitCode }) => exitCode)).toEqual(results.map(() => 0));
+    } finally {
+      clearInterval(busy);
+    }
+  });
+
   it('uploads a file with its mode, replacing it, and leaves no temporary file', async () => {
     const [local, remote] = [join(directory, 'local'), join(directory, 'new/folder/remote')];
     const content = 'x\0y'.repeat(500_000);
