@@ -55,4 +55,4 @@ export const shellOf = (config: RunConfig): readonly string[] =>
 
 /** The words that are executed: the shell's before those of the shell form. */
 export const commandWords = (config: RunConfig, { words, isShell }: Command): readonly string[] =>
-  isShell && words.length > 0 ? [...shellOf(config), ...words] : words;
+  isShell ? [...shellOf(config), ...words] : words;

@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http';
 import { createInterface } from 'node:readline';
+import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { HullError } from '../base/errors.ts';
 
@@ -17,20 +18,32 @@ export async function getStream(socketPath: string, path: string): Promise<Incom
   return response;
 }
 
-/** One POST without a body; hears each line of JSON of the answer. An error among them is thrown. */
+/** What went wrong in the middle of an answer. */
+export class FailedAnswer extends HullError {
+  /** Of the command that failed, where it was one. */
+  readonly exitCode: number | undefined;
+
+  constructor(line: { readonly error: unknown; readonly errorDetail?: { readonly code?: number } }) {
+    super(String(line.error), { kind: 'internal' });
+    this.exitCode = line.errorDetail?.code;
+  }
+}
+
+/** One POST; hears each line of JSON of the answer. An error among them is thrown (FailedAnswer). */
 export async function postLines(
   socketPath: string,
   path: string,
   headers: Readonly<Record<string, string>>,
   hear: (line: object) => void,
+  body?: AsyncIterable<Uint8Array>,
 ): Promise<void> {
-  const response = await send(socketPath, 'POST', path, headers);
+  const response = await send(socketPath, 'POST', path, headers, body);
   await expectSuccess(response);
   for await (const line of createInterface({ input: response, crlfDelay: Number.POSITIVE_INFINITY })) {
     if (line === '') continue;
     const value: unknown = JSON.parse(line);
     if (typeof value !== 'object' || value === null) continue;
-    if ('error' in value) throw new HullError(String(value.error), { kind: 'internal' });
+    if ('error' in value) throw new FailedAnswer(value);
     hear(value);
   }
   if (!response.complete) {
@@ -56,6 +69,7 @@ function send(
   method: string,
   path: string,
   headers: Readonly<Record<string, string>> = {},
+  body?: AsyncIterable<Uint8Array>,
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const call = request({ socketPath, path, method, headers }, resolve);
@@ -68,6 +82,11 @@ function send(
         }),
       ),
     );
-    call.end();
+    if (!body) call.end();
+    else {
+      const source = Readable.from(body, { objectMode: false });
+      // A daemon that refuses answers before it has read everything: the answer counts, then.
+      source.on('error', (error) => call.destroy(error)).pipe(call);
+    }
   });
 }

@@ -1,7 +1,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { hullVersion } from '../daemon/version.ts';
 import { defaultSocket } from './defaults.ts';
-import { parseHost, parseStorageOption } from './options.ts';
+import { collect, parseBytes, parseHost, parseStorageOption } from './options.ts';
 
 /** The `hull` command. What a command needs is imported when it runs: start-up is felt in emulated guests. */
 function makeProgram(): Command {
@@ -41,7 +41,7 @@ Everything that is not here, the docker client does:
     .option(
       '--insecure-registry <host[:port]|network>',
       'registry without a known certificate, or that speaks plain HTTP; may be repeated (127.0.0.0/8 and ::1 always are)',
-      (value: string, before: readonly string[]) => [...before, value],
+      collect,
       [],
     )
     .option('-p, --pidfile <file>', 'file for the process id')
@@ -93,6 +93,39 @@ Everything that is not here, the docker client does:
     });
 
   program
+    .command('build <context>')
+    .description('build an image from a Dockerfile; the context is a folder, or - for standard input')
+    .option('-f, --file <path>', 'the Dockerfile (default: Dockerfile in the context); - for standard input')
+    .option('-t, --tag <name[:tag]>', 'name for the image; may be repeated', collect, [])
+    .option('--target <stage>', 'the stage to end with')
+    .option('--build-arg <name[=value]>', 'for an ARG; may be repeated', collect, [])
+    .option('--label <name=value>', 'label for the image; may be repeated', collect, [])
+    .option('--no-cache', 'make every step anew')
+    .option('--cache-from <image>', 'image whose steps count as made; may be repeated', collect, [])
+    .option('--pull', 'pull base images even where they are here', false)
+    .option('--no-rm', 'keep the containers of steps that succeeded')
+    .option('--force-rm', 'remove the container of a step that failed, too', false)
+    .option('-q, --quiet', 'print the image’s id alone', false)
+    .option('--iidfile <file>', 'write the image’s id to it')
+    .option('--platform <os/arch>', 'this machine’s is the only one')
+    .option('--network <mode>', 'of RUN')
+    .option('-m, --memory <bytes>', 'limit of each RUN', parseBytes)
+    .option('--memory-swap <bytes>', 'with swap; -1 for no limit', parseBytes)
+    .option('-c, --cpu-shares <number>', 'weight of each RUN')
+    .option('--cpu-period <µs>', 'scheduler period')
+    .option('--cpu-quota <µs>', 'processor time in a period')
+    .option('--cpuset-cpus <list>', 'processors of RUN, as 0-2')
+    .option('--cpuset-mems <list>', 'memory nodes of RUN')
+    .option('--shm-size <bytes>', 'of /dev/shm', parseBytes)
+    .option('--ulimit <name=soft[:hard]>', 'of RUN; may be repeated', collect, [])
+    .option('--security-opt <option>', 'of RUN; may be repeated', collect, [])
+    .addOption(hostOption())
+    .action(async (context, flags) => {
+      const { buildCommand } = await import('./commands/build.ts');
+      await buildCommand(context, flags);
+    });
+
+  program
     .command('images')
     .description('show the images as a tree: each below the one it was made upon')
     .addOption(hostOption())
@@ -139,6 +172,11 @@ if (process.argv[2] === 'oci') {
   const { ociMain } = await import('../oci/main.ts');
   process.exit(await ociMain(process.argv.slice(3)));
 }
+// Whoever reads the output may stop (`| head`): then nobody is there to be told.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(1);
+});
 try {
   await makeProgram().parseAsync();
 } catch (error) {
@@ -146,6 +184,8 @@ try {
   else {
     const { errorText } = await import('../base/log.ts');
     process.stderr.write(`hull: ${errorText(error)}\n`);
-    process.exitCode = 1;
+    // A build ends as the command that failed.
+    const code = error instanceof Error && 'exitCode' in error ? error.exitCode : undefined;
+    process.exitCode = typeof code === 'number' ? code : 1;
   }
 }

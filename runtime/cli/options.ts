@@ -17,3 +17,15 @@ export function parseStorageOption(
   if (at > 0) return new Map([...before, [value.slice(0, at), value.slice(at + 1)]]);
   throw new InvalidArgumentError(`found ${JSON.stringify(value)}, wanted key=value`);
 }
+
+/** `512m`, `2G`, or -1 for no limit, in bytes. */
+export function parseBytes(value: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)b?$/i.exec(value.trim());
+  if (value.trim() === '-1') return -1;
+  if (!match) throw new InvalidArgumentError(`found ${JSON.stringify(value)}, wanted bytes as 512m or 2g`);
+  const unit = ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase());
+  return Math.round(Number(match[1]) * 1024 ** unit);
+}
+
+/** Collects an option that may be repeated. */
+export const collect = (value: string, before: readonly string[]): readonly string[] => [...before, value];

@@ -14,6 +14,6 @@ export const cmd: InstructionType<Command> = {
     const words = commandWords(stage.config, command);
     stage.config.Cmd = [...words];
     await stage.commit(`CMD ${goList(words)}`);
-    if (words.length > 0) stage.hasCommand = true;
+    if (command.words.length > 0) stage.hasCommand = true;
   },
 };

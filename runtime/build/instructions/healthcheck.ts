@@ -35,10 +35,11 @@ export const healthcheck: InstructionType<Healthcheck> = {
   },
   async perform(stage, check) {
     const before = stage.config.Healthcheck?.Test ?? [];
-    if (before.length > 0 && before[0] !== 'NONE' && check.Test?.[0] !== 'NONE') {
+    if (before.length > 0 && before[0] !== 'NONE') {
       stage.say(`Note: overriding previous HEALTHCHECK: [${before.join(' ')}]\n`);
     }
-    stage.config.Healthcheck = check;
+    // As in Docker: times that are not given stay those of the check before.
+    stage.config.Healthcheck = { ...stage.config.Healthcheck, ...check };
     const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, Retries = 0 } = check;
     const times = [Interval, Timeout, StartPeriod].map((time) => `"${goDuration(time)}"`);
     await stage.commit(`HEALTHCHECK &{${[goList(Test), ...times, goRune(Retries)].join(' ')}}`);

@@ -47,6 +47,19 @@ export async function findAuthConfig(path: string, registry: string): Promise<Au
   return { ...parseAuthConfig(value ?? {}), serveraddress: name };
 }
 
+/** The same for every registry that the file names: a build tells its bases only to the daemon. */
+export async function allAuthConfigs(path: string): Promise<Readonly<Record<string, AuthConfig>>> {
+  const content = await ifExists(readFile(path, 'utf8'));
+  if (content === undefined) return {};
+  const { auths, credHelpers } = parseConfig(content, path);
+  const found: Record<string, AuthConfig> = {};
+  for (const name of new Set([...Object.keys(auths ?? {}), ...Object.keys(credHelpers ?? {})])) {
+    const config = await findAuthConfig(path, name === hubKey ? defaultRegistry : hostOf(name));
+    if (config) found[name === hubKey ? name : hostOf(name)] = config;
+  }
+  return found;
+}
+
 /** X-Registry-Auth's value. */
 export const encodeAuthConfig = (config: AuthConfig): string =>
   Buffer.from(JSON.stringify(config)).toString('base64url');
