@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { rolldown } from 'rolldown';
+import { type OutputAsset, type OutputChunk, rolldown } from 'rolldown';
 import { pack } from 'tar-stream';
 import { builtinsPlugin } from './builtins-plugin.ts';
+import { loadedTogether } from './loaded-together.ts';
 
-/** hull as one file for a host that has nothing but Node: the tree `lib/hull/hull.mjs` and koffi's native binary. */
+/**
+ * hull for a host that has nothing but Node: the tree `lib/hull/hull.mjs`, beside it what that loads when it is needed, and
+ * koffi's native binary.
+ */
 export interface HullBundle {
   /** Of all its contents, 16 hex digits: hosts keep bundles by it. */
   readonly hash: string;
@@ -20,24 +24,24 @@ export const hullProgram = 'lib/hull/hull.mjs';
 /** Bundles `runtime/cli/main.ts` of the project. Throws rolldown's error where it does not build. Some 200 ms. */
 export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Promise<HullBundle> {
   await using bundler = await rolldown({
-    input: join(projectDir, 'runtime/cli/main.ts'),
+    input: { hull: join(projectDir, 'runtime/cli/main.ts') },
     platform: 'node',
     // koffi asks for these packages first and looks on the disk when they are absent, as they are on the host.
     external: [/^@koromix\//],
     plugins: [builtinsPlugin()],
     logLevel: 'silent',
   });
-  const { output } = await bundler.generate({ format: 'esm', codeSplitting: false });
-  const [chunk, ...others] = output;
-  if (others.length > 0) {
-    throw new Error(
-      `Cannot bundle hull: found ${1 + others.length} files (${others.map(({ fileName }) => fileName)}), wanted one`,
-    );
-  }
+  const { output } = await bundler.generate({
+    format: 'esm',
+    comments: false,
+    entryFileNames: '[name].mjs',
+    chunkFileNames: '[name].mjs',
+    codeSplitting: { groups: loadedTogether(join(projectDir, 'runtime')) },
+  });
   const require = createRequire(join(projectDir, 'package.json'));
   const native = join(dirname(require.resolve(`@koromix/koffi-linux-${arch}`)), `linux_${arch}/koffi.node`);
   const files: readonly (readonly [string, Buffer])[] = [
-    [hullProgram, Buffer.from(chunk.code)],
+    ...output.map((file): [string, Buffer] => [`${dirname(hullProgram)}/${file.fileName}`, textOf(file)]),
     [`build/koffi/linux_${arch}/koffi.node`, await readFile(native)],
   ];
   const hash = createHash('sha256');
@@ -50,4 +54,11 @@ export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Pro
   const chunks: Buffer[] = [];
   for await (const part of tar) chunks.push(Buffer.from(part as Uint8Array));
   return { hash: hash.digest('hex').slice(0, 16), tar: Buffer.concat(chunks) };
+}
+
+/** V8 keeps a text in one byte for each character where there is no other in it; those few are written as escapes. */
+function textOf(file: OutputChunk | OutputAsset): Buffer {
+  if (file.type === 'asset') return Buffer.from(file.source);
+  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return Buffer.from(file.code.replaceAll(/[^\0-\x7f]/g, escape));
 }

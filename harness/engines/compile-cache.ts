@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Ssh } from '../ssh/ssh.ts';
 
 /** Where a host's Node keeps what V8 compiled (NODE_COMPILE_CACHE). */
@@ -12,39 +12,46 @@ export const compileCacheFolder = '/opt/seatrial/compile-cache';
  */
 export class CompileCache {
   readonly #folder: string;
+  readonly #onHost: string;
 
-  constructor(folder: string) {
+  /** @param folder on this machine @param onHost where a host's Node looks for it */
+  constructor(folder: string, onHost = compileCacheFolder) {
     this.#folder = folder;
+    this.#onHost = onHost;
   }
 
   /** Afterwards the host has the cache of this program, if one is known. */
   async give(ssh: Ssh, program: string): Promise<void> {
     const tar = await readFile(this.#file(program)).catch(() => undefined);
     if (tar === undefined) return;
-    await ssh.ok(['sh', '-c', 'mkdir -p "$1" && tar -x -C "$1"', 'unpack', compileCacheFolder], {
-      input: tar,
-    });
+    await ssh.ok(['sh', '-c', giveScript, 'give', this.#onHost], { input: tar });
   }
 
-  /** Takes the host's cache, unless one is known; those of other programs are dropped. */
+  /**
+   * Takes what the host's Node wrote since it was given a cache: nothing where that was good, all where it did not fit (a
+   * processor of other features, another Node). Caches of other programs are dropped.
+   */
   async take(ssh: Ssh, program: string): Promise<void> {
+    const packed = await ssh.ok(['sh', '-c', takeScript, 'take', this.#onHost]);
+    if (packed === '') return;
     const known: readonly string[] = await readdir(this.#folder).catch(() => []);
-    if (known.includes(`${program}.tar`)) return;
-    const packed = await ssh.ok([
-      'sh',
-      '-c',
-      'cd "$1" && tar -c . | base64 -w 0',
-      'pack',
-      compileCacheFolder,
-    ]);
     await mkdir(this.#folder, { recursive: true });
     const temporary = `${this.#file(program)}.${process.pid}.${Math.random().toString(36).slice(2)}`;
     await writeFile(temporary, Buffer.from(packed, 'base64'));
     await rename(temporary, this.#file(program));
-    await Promise.all(known.map((name) => rm(join(this.#folder, name), { force: true })));
+    const others = known.filter((name) => name !== basename(this.#file(program)));
+    await Promise.all(others.map((name) => rm(join(this.#folder, name), { force: true })));
   }
 
   #file(program: string): string {
     return join(this.#folder, `${program}.tar`);
   }
 }
+
+// The stamp is younger than everything that was given, whose times are those of the host it came from.
+const giveScript = 'mkdir -p "$1" && tar -x -m -C "$1" && : > "$1/.given"';
+
+const takeScript = `cd "$1" 2>/dev/null || exit 0
+if [ -e .given ]; then newer='-newer .given'; fi
+files=$(find . -type f ! -name .given $newer)
+[ -z "$files" ] || printf '%s\\n' "$files" | tar -c -T - | base64 -w 0`;

@@ -35,3 +35,12 @@ it('adds the host’s words to the kernel’s', () => {
   const args = qemuArguments(shape, paths);
   expect(args[args.indexOf('-append') + 1]).toMatch(/^root=\/dev\/vda rw .* a=b$/);
 });
+
+it('tells an emulated kernel what it need not do, and a real processor’s nothing', () => {
+  const words = (accelerator: 'kvm' | 'tcg') => {
+    const args = qemuArguments({ ...shape, accelerator }, paths);
+    return args[args.indexOf('-append') + 1];
+  };
+  expect(words('tcg')).toContain('init_on_alloc=0');
+  expect(words('kvm')).not.toContain('init_on_alloc=0');
+});

@@ -1,4 +1,4 @@
-import { type Accelerator, acceleratorArguments } from './accelerator.ts';
+import { type Accelerator, acceleratorArguments, acceleratorKernelWords } from './accelerator.ts';
 
 /** What makes a machine: the part of the command line that a saved state depends on. */
 export interface MachineShape {
@@ -39,20 +39,20 @@ const kernelWords = [
 export const qmpFd = 3;
 
 export function qemuArguments(shape: MachineShape, paths: MachinePaths): readonly string[] {
-  const { cpus, memoryMiB, kernelArgs } = shape;
+  const { accelerator, cpus, memoryMiB, kernelArgs } = shape;
   const { memory } = paths;
   const size = `size=${memoryMiB}M`;
   return [
     ...['-name', paths.label],
     ...['-nodefaults', '-no-user-config', '-display', 'none'],
-    ...acceleratorArguments(shape.accelerator),
+    ...acceleratorArguments(accelerator),
     ...['-machine', 'pc,memory-backend=ram,vmport=off', '-smp', String(cpus), '-m', `${memoryMiB}M`],
     '-object',
     memory
       ? `memory-backend-file,id=ram,${size},mem-path=${escaped(memory.path)},share=${memory.shared ? 'on' : 'off'}`
       : `memory-backend-ram,id=ram,${size}`,
     ...['-kernel', paths.kernel, '-initrd', paths.initrd],
-    ...['-append', [...kernelWords, ...kernelArgs].join(' ')],
+    ...['-append', [...kernelWords, ...acceleratorKernelWords(accelerator), ...kernelArgs].join(' ')],
     // The host's page cache outlives a killed QEMU, so flushing to the host's disk would only take time.
     '-drive',
     `if=none,id=disk,format=qcow2,cache=unsafe,discard=unmap,file=${escaped(paths.disk)}`,
