@@ -27,6 +27,7 @@ class ResidentLeakDetector implements LeakDetector {
   readonly #agent: AgentConnection;
   readonly #ignore: readonly Allowance[];
   notLookedAt: readonly string[] = [];
+  last: Snapshot | undefined;
 
   constructor(agent: AgentConnection, ignore: readonly Allowance[]) {
     this.#agent = agent;
@@ -34,18 +35,24 @@ class ResidentLeakDetector implements LeakDetector {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const { notLookedAt, ...snapshot } = await this.#agent.ask({ command: 'snapshot' });
-    this.notLookedAt = notLookedAt;
-    return snapshot;
+    return this.#seen(await this.#agent.ask({ command: 'snapshot' }));
   }
 
-  diff(since: Snapshot, { deadlineMs = 10_000, ignore = [] }: DiffOptions = {}) {
-    return this.#agent.ask({
+  async diff(since: Snapshot, { deadlineMs = 10_000, ignore = [] }: DiffOptions = {}) {
+    const { differences, look } = await this.#agent.ask({
       command: 'diff',
       since: since.id,
       deadlineMs,
       ignore: [...this.#ignore, ...ignore],
     });
+    this.#seen(look);
+    return differences;
+  }
+
+  #seen({ notLookedAt, ...snapshot }: Answers['snapshot']): Snapshot {
+    this.notLookedAt = notLookedAt;
+    this.last = snapshot;
+    return snapshot;
   }
 
   holders(path: string) {

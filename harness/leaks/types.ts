@@ -19,6 +19,8 @@ export interface LeakDetector extends AsyncDisposable {
   snapshot(): Promise<Snapshot>;
   /** Looks again until nothing differs or the deadline has passed, and answers what still differs, with owners. */
   diff(since: Snapshot, options?: DiffOptions): Promise<readonly Difference[]>;
+  /** What the last snapshot or comparison saw: where nobody touched the host since, a new snapshot would be the same. */
+  readonly last: Snapshot | undefined;
   /** Who keeps a path, mount point or block device busy: `pid 123 (sleep) in mnt:[4026532]: cwd /mnt/x`. */
   holders(pathOrDevice: string): Promise<readonly string[]>;
   /** Evidence: the mount table of every distinct mount namespace, each under a line that names it and a process in it. */

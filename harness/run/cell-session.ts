@@ -6,7 +6,7 @@ import { createEngine } from '../engines/engines.ts';
 import { ping } from '../engines/ping.ts';
 import { testImageReference } from '../images/test-image.ts';
 import { connectLeakDetector } from '../leaks/detector.ts';
-import type { LeakDetector } from '../leaks/types.ts';
+import type { LeakDetector, Snapshot } from '../leaks/types.ts';
 import { connectSsh } from '../ssh/connect.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import type { CellRun } from './cell-run.ts';
@@ -29,6 +29,8 @@ export class CellSession {
   /** Why the engine must be wiped before the next scenario. */
   #spoiled: string | undefined;
   #imageLoaded = false;
+  /** What the leak check of the scenario before saw, as long as nothing was done to the host since. */
+  #clean: Snapshot | undefined;
   readonly #refusals: string[] = [];
 
   private constructor(
@@ -90,12 +92,14 @@ export class CellSession {
 
   async #prepare(): Promise<void> {
     if (this.#spoiled !== undefined) {
+      this.#clean = undefined;
       await this.engine.wipe();
       this.#spoiled = undefined;
       this.#imageLoaded = false;
     }
     await this.ensureEngine();
     if (this.#imageLoaded) return;
+    this.#clean = undefined;
     this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(imageLoadMs)]));
     const answer = await this.docker.loadImage(createReadStream(this.run.imageFile));
     const said = await text(answer);
@@ -112,7 +116,21 @@ export class CellSession {
       () => true,
       () => false,
     );
-    if (!answers) await this.engine.start();
+    if (answers) return;
+    this.#clean = undefined;
+    await this.engine.start();
+  }
+
+  /** The leak check found nothing: what it saw last is what the next scenario begins with. */
+  isClean(): void {
+    this.#clean = this.leaks.last;
+  }
+
+  /** The host as it is before a scenario: a look that a scenario before has just had is as good as a new one. */
+  async look(): Promise<Snapshot> {
+    const clean = this.#clean;
+    this.#clean = undefined;
+    return clean ?? this.leaks.snapshot();
   }
 
   /** Afterwards the engine runs and has no containers. */

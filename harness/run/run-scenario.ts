@@ -56,7 +56,7 @@ async function attempt(scenario: ScenarioRun, number: number): Promise<ScenarioR
     running.step('prepare the engine');
     await session.prepare();
     running.step('look at the host');
-    before = await session.leaks.snapshot();
+    before = await session.look();
     await runBody(scenario, running, before);
   } catch (error) {
     running.fail(error);
@@ -109,13 +109,13 @@ async function restore(
       await session.removeContainers();
       running.step('look for leaks');
       running.found(await session.leaks.diff(before, { ignore: options.allow ?? [] }));
+      if (running.leaks.length > 0) session.spoil('the scenario before left leaks');
+      else session.isClean();
     }
   } catch (error) {
     running.fail(error);
     session.spoil(text(error));
   }
-  if (running.leaks.length > 0) session.spoil('the scenario before left leaks');
-  if (options.disruptive) session.spoil('the scenario before damages the engine on purpose');
 }
 
 async function conclude(scenario: ScenarioRun, running: RunningScenario): Promise<ScenarioRecord> {

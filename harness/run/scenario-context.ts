@@ -14,7 +14,7 @@ export interface ScenarioContext {
   readonly docker: Docker;
   readonly engine: EngineControl;
   readonly host: ScenarioHost;
-  /** Reference of the test image (busybox, all applets linked), already loaded: `seatrial/busybox:latest`. */
+  /** Reference of the test image (busybox, its usual applets linked), already loaded: `seatrial/busybox:latest`. */
   readonly image: string;
   /** Aborted when the scenario's time is up, the run is interrupted or the host is lost. */
   readonly signal: AbortSignal;

@@ -28,8 +28,6 @@ export interface ScenarioOptions {
   readonly dependsOnDriver: boolean;
   /** Default 60 000, meant for emulated guests. Clean-up and leak check have their own time. */
   readonly timeoutMs?: number;
-  /** True: the engine is wiped and started afresh afterwards (the scenario damages its state on purpose). */
-  readonly disruptive?: boolean;
   /** Differences that the scenario makes on purpose: `oom-kill` in the kernel's log. */
   readonly allow?: readonly Allowance[];
 }

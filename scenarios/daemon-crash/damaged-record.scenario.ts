@@ -8,7 +8,7 @@ import { create, idle, runToEnd, shell, startToEnd } from '../support/containers
  */
 scenario(
   'a damaged container does not keep the daemon from starting',
-  { dependsOnDriver: false, disruptive: true },
+  { dependsOnDriver: false },
   async (t) => {
     const good = await runToEnd(t, { command: shell('echo run >>/runs; wc -l </runs') });
     const damaged = await create(t, { command: idle });

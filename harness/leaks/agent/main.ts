@@ -46,6 +46,10 @@ class Agent {
   async #snapshot(): Promise<Answers['snapshot']> {
     const started = performance.now();
     const { things } = await look(this.#eyes);
+    return this.#keep(things, started);
+  }
+
+  #keep(things: Things, started: number): Answers['snapshot'] {
     this.#lastId += 1;
     this.#kept.set(this.#lastId, things);
     this.#kept.delete(this.#lastId - keptSnapshots);
@@ -60,12 +64,15 @@ class Agent {
     const allowed = ignore.map(({ kind, what }) => ({ kind, pattern: new RegExp(what) }));
     const end = performance.now() + deadlineMs;
     for (let pause = 25; ; pause = Math.min(2 * pause, 400)) {
+      const started = performance.now();
       const now = await look(this.#eyes);
       const changes = compare(before, now.things).filter(
         ({ thing }) => !allowed.some(({ kind, pattern }) => kind === thing.kind && pattern.test(thing.what)),
       );
       const left = end - performance.now();
-      if (changes.length === 0 || left <= 0) return describe(changes, now);
+      if (changes.length === 0 || left <= 0) {
+        return { differences: describe(changes, now), look: this.#keep(now.things, started) };
+      }
       await sleep(Math.min(pause, left));
     }
   }

@@ -22,7 +22,11 @@ export interface Answers {
     readonly durationMs: number;
     readonly notLookedAt: readonly string[];
   };
-  readonly diff: readonly Difference[];
+  /** `look` is the snapshot of what was seen last. */
+  readonly diff: {
+    readonly differences: readonly Difference[];
+    readonly look: Answers['snapshot'];
+  };
   readonly holders: readonly string[];
   readonly mountinfo: string;
 }
