@@ -41,7 +41,7 @@ export async function attachOutput(
   })();
 }
 
-/** Copies the client's input to the container once it runs. The input's end closes its stdin (StdinOnce). */
+/** Copies the client's input to the container once it runs. The input's end closes its stdin (StdinOnce), but no terminal. */
 export async function attachInput(
   engine: Engine,
   container: Container,
@@ -49,6 +49,7 @@ export async function attachInput(
   signal: AbortSignal,
 ): Promise<void> {
   const { ends } = container;
+  const { StdinOnce, Tty } = container.record.config;
   await container.until((now) => now.gone || isAlive(now.state) || now.ends > ends, signal);
   if (!isAlive(container.state)) return;
   const runDir = runDirOf(engine, container.id);
@@ -64,7 +65,7 @@ export async function attachInput(
   } finally {
     stdin.destroy();
     // Also when the client was cut off: nobody will ever write to it again.
-    if (container.record.config.StdinOnce && isAlive(container.state)) await closeStdin(runDir);
+    if (StdinOnce && !Tty && isAlive(container.state)) await closeStdin(runDir);
   }
 }
 

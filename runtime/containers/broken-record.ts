@@ -84,5 +84,6 @@ const emptyConfig: ContainerConfig = {
     SecurityOpt: [],
     MaskedPaths: null,
     ReadonlyPaths: null,
+    ConsoleSize: [0, 0],
   },
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
+import { consoleSize } from './console-size.ts';
 import { mountFields } from './mounts/mount-fields.ts';
 import { count, resourceFields, restartPolicy, text } from './resource-fields.ts';
 
@@ -62,6 +63,7 @@ const hostConfigFields = z.object({
   VolumeDriver: text,
   StorageOpt: labels,
   ShmSize: count,
+  ConsoleSize: consoleSize,
   AutoRemove: flag,
   RestartPolicy: restartPolicy.transform((value) => ({
     Name: value?.Name || 'no',
@@ -130,7 +132,6 @@ const ignoredTop: ReadonlySet<string> = new Set([
   'Shell',
 ]);
 const ignoredHost: ReadonlySet<string> = new Set([
-  'ConsoleSize',
   'ContainerIDFile',
   'LogConfig',
   'CpuCount',

@@ -104,7 +104,6 @@ function checkConfig(
   mounts: readonly MountPoint[],
   features: CgroupFeatures,
 ): void {
-  if (config.Tty) throw unsupported('Tty', 'hull has no terminals yet');
   if (config.WorkingDir !== '' && !config.WorkingDir.startsWith('/')) {
     throw new HullError(
       `Cannot create a container: WorkingDir: found ${JSON.stringify(config.WorkingDir)}, wanted an absolute path`,
@@ -161,8 +160,4 @@ async function giveVolumes(
   const { makeVolumes, removeAnonymousVolumes } = await import('./mounts/make-volumes.ts');
   undo.push(() => removeAnonymousVolumes(engine, container));
   await makeVolumes(engine, container, volumes);
-}
-
-function unsupported(field: string, reason: string): HullError {
-  return new HullError(`Cannot create a container: ${field}: ${reason}`, { kind: 'unsupported' });
 }

@@ -1,23 +1,24 @@
 import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
+import { consoleSize } from './console-size.ts';
 
 /** The body of POST /containers/{id}/exec. Kind `invalid` names the field. */
 export function parseExecRequest(body: unknown): ExecConfig {
   const parsed = execRequest.safeParse(body);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new HullError(
-      `Cannot create an exec: ${issue?.path.map(String).join('.') || 'the body'}: ${issue?.message ?? 'does not fit'}`,
-      { kind: 'invalid' },
-    );
-  }
-  if (parsed.data.Tty) {
-    throw new HullError('Cannot create an exec: Tty: hull has no terminals yet', { kind: 'unsupported' });
-  }
-  return parsed.data;
+  if (parsed.success) return parsed.data;
+  throw misfit('create an exec', parsed.error);
 }
 
 export type ExecConfig = z.infer<typeof execRequest>;
+
+/** The body of POST /exec/{id}/start. */
+export function parseExecStart(body: unknown): ExecStart {
+  const parsed = execStart.safeParse(body ?? {});
+  if (parsed.success) return parsed.data;
+  throw misfit('start an exec', parsed.error);
+}
+
+export type ExecStart = z.infer<typeof execStart>;
 
 const flag = z
   .boolean()
@@ -27,6 +28,8 @@ const text = z
   .string()
   .nullish()
   .transform((value) => value ?? '');
+
+const execStart = z.object({ Detach: flag, Tty: flag, ConsoleSize: consoleSize });
 
 const execRequest = z.object({
   AttachStdin: flag,
@@ -43,4 +46,12 @@ const execRequest = z.object({
     .nullish()
     .transform((value) => value ?? []),
   Cmd: z.array(z.string()).min(1, 'wanted a command'),
+  ConsoleSize: consoleSize,
 });
+
+function misfit(action: string, { issues: [issue] }: z.ZodError): HullError {
+  const field = issue?.path.map(String).join('.') || 'the body';
+  return new HullError(`Cannot ${action}: ${field}: ${issue?.message ?? 'does not fit'}`, {
+    kind: 'invalid',
+  });
+}

@@ -1,4 +1,5 @@
 import { HullError } from '../base/errors.ts';
+import type { LaunchedExec } from '../launch/types.ts';
 import type { Container } from './container.ts';
 import type { ExecConfig } from './exec-request.ts';
 
@@ -11,6 +12,8 @@ export interface ExecSession {
     | { readonly kind: 'created' }
     | { readonly kind: 'running'; readonly pid: number }
     | { readonly kind: 'exited'; readonly pid: number; readonly exitCode: number };
+  /** Resolves when it runs, or with nothing when it could not. */
+  readonly started: PromiseWithResolvers<LaunchedExec | undefined>;
 }
 
 /** The daemon's exec sessions. One that has ended is kept for a while, so that its client can ask for the exit code. */

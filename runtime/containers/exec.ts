@@ -35,6 +35,7 @@ export function createExec(
     container,
     config,
     state: { kind: 'created' },
+    started: Promise.withResolvers(),
   };
   execs.add(session);
   publishContainer(engine, container, `exec_create: ${config.Cmd.join(' ')}`, { execID: session.id });
@@ -46,6 +47,7 @@ export async function startExec(
   engine: Engine,
   execs: ExecTable,
   session: ExecSession,
+  consoleSize = session.config.ConsoleSize,
 ): Promise<LaunchedExec> {
   const { container, config } = session;
   if (session.state.kind !== 'created') {
@@ -71,11 +73,14 @@ export async function startExec(
         env: config.Env,
         cwd: config.WorkingDir,
         privileged: config.Privileged,
+        terminal: config.Tty,
+        consoleSize,
       }),
       ...(seccomp ? { seccomp } : {}),
       openStdin: config.AttachStdin,
     });
     session.state = { kind: 'running', pid: launched.pid };
+    session.started.resolve(launched);
     publishContainer(engine, container, `exec_start: ${config.Cmd.join(' ')}`, { execID: session.id });
     void launched.exited.then(({ exitCode }) => finish(engine, execs, session, launched.pid, exitCode));
     return launched;
@@ -92,6 +97,7 @@ export async function startExec(
 
 function finish(engine: Engine, execs: ExecTable, session: ExecSession, pid: number, exitCode: number): void {
   session.state = { kind: 'exited', pid, exitCode };
+  session.started.resolve(undefined);
   execs.forgetLater(session);
   publishContainer(engine, session.container, 'exec_die', { execID: session.id, exitCode: String(exitCode) });
 }

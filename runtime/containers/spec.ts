@@ -2,6 +2,7 @@ import type { Device, NamespaceType, Process, Spec, SpecMount } from '../base/oc
 import type { Seccomp } from '../base/oci-seccomp.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { chooseCapabilities } from './capabilities.ts';
+import { toWindowSize } from './console-size.ts';
 import { chooseModes, type HostModes } from './host-modes.ts';
 import { resourcesOf, rlimitsOf } from './limits.ts';
 import { mergeEnvironment } from './merge-config.ts';
@@ -82,6 +83,8 @@ export interface ExecInput {
   readonly env: readonly string[];
   readonly cwd: string;
   readonly privileged: boolean;
+  readonly terminal: boolean;
+  readonly consoleSize: readonly [number, number];
 }
 
 /** The process of an exec: the container's own, with what differs. */
@@ -92,7 +95,9 @@ export function makeExecProcess(input: ExecInput): Process {
   return {
     cwd: cwd || config.WorkingDir || '/',
     args,
-    env: environmentOf(input.hostname, user, [...config.Env, ...input.env]),
+    ...(input.terminal ? { terminal: true } : {}),
+    ...sizeOf(input.consoleSize),
+    env: environmentOf(input.hostname, user, input.terminal, [...config.Env, ...input.env]),
     user: idsOf(user),
     capabilities: capabilitySets(user, {
       add: host.CapAdd,
@@ -140,9 +145,10 @@ function processOf(
   const { CapAdd, CapDrop, Privileged, OomScoreAdj } = host;
   return {
     terminal: config.Tty,
+    ...sizeOf(host.ConsoleSize),
     cwd: config.WorkingDir || '/',
     args: [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])],
-    env: environmentOf(hostname, user, config.Env),
+    env: environmentOf(hostname, user, config.Tty, config.Env),
     user: idsOf(user),
     capabilities: capabilitySets(user, {
       add: CapAdd,
@@ -157,14 +163,21 @@ function processOf(
   };
 }
 
+function sizeOf(size: readonly [number, number]): Pick<Process, 'consoleSize'> {
+  const consoleSize = toWindowSize(size);
+  return consoleSize ? { consoleSize } : {};
+}
+
 function environmentOf(
   hostname: string | undefined,
   user: ResolvedUser,
+  terminal: boolean,
   own: readonly string[],
 ): readonly string[] {
   const defaults = [
     defaultPath,
     ...(hostname === undefined ? [] : [`HOSTNAME=${hostname}`]),
+    ...(terminal ? ['TERM=xterm'] : []),
     `HOME=${user.home}`,
   ];
   return mergeEnvironment(defaults, own);

@@ -11,23 +11,45 @@ export interface Conversation {
 }
 
 /**
- * Answers 101 and takes the connection over where the client asked for it, else 200 with a body that goes on.
- * Output is framed as Docker's "multiplexed stream": stream number, three zeros, length (big endian), data.
+ * Answers 101 and takes the connection over where the client asked for it, else 200 with a body that goes on. A terminal's
+ * output is sent as it is (`raw`); else it is framed as Docker's "multiplexed stream": stream number, three zeros, length
+ * (big endian), data.
  */
-export function openConversation({ request, response, socket, signal }: Call): Conversation {
-  if (!socket) {
-    response.writeHead(200, { 'Content-Type': multiplexed });
+export function openConversation({ request, response, socket, signal }: Call, raw: boolean): Conversation {
+  const type = contentType(raw);
+  const output = socket ?? response;
+  if (socket) {
+    response.statusCode = 101;
+    socket.write(
+      `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${type}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
+    );
+  } else {
+    response.writeHead(200, { 'Content-Type': type });
     response.flushHeaders();
-    return conversation(request, response, signal);
   }
-  response.statusCode = 101;
-  socket.write(
-    `HTTP/1.1 101 UPGRADED\r\nContent-Type: ${multiplexed}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n`,
-  );
-  return conversation(socket, socket, signal);
+  output.on('error', () => undefined);
+  return {
+    input: socket ?? request,
+    write: async (stream, data) =>
+      raw ? await writeRaw(output, data, signal) : await writeFramed(output, stream, data, signal),
+    end: () => {
+      output.end();
+    },
+  };
 }
 
-/** Copies chunks until they end or the client leaves. */
+export function contentType(raw: boolean): string {
+  return `application/vnd.docker.${raw ? 'raw' : 'multiplexed'}-stream`;
+}
+
+/** Resolves when the client can take more, or has left. */
+export async function writeRaw(output: Writable, data: Buffer, signal: AbortSignal): Promise<void> {
+  if (output.destroyed || output.writableEnded) return;
+  output.write(data);
+  await drained(output, signal);
+}
+
+/** The same with the stream's name and the length before it. */
 export async function writeFramed(
   output: Writable,
   stream: 'stdout' | 'stderr',
@@ -37,24 +59,15 @@ export async function writeFramed(
   const header = Buffer.alloc(8);
   header.writeUInt8(stream === 'stdout' ? 1 : 2, 0);
   header.writeUInt32BE(data.length, 4);
-  if (output.destroyed) return;
+  if (output.destroyed || output.writableEnded) return;
   output.cork();
   output.write(header);
   output.write(data);
   output.uncork();
-  // Asked only now: uncork may have told 'drain' already, and nobody would tell it again.
-  if (output.writableNeedDrain) await once(output, 'drain', { signal }).catch(() => undefined);
+  await drained(output, signal);
 }
 
-export const multiplexed = 'application/vnd.docker.multiplexed-stream';
-
-function conversation(input: Readable, output: Writable, signal: AbortSignal): Conversation {
-  output.on('error', () => undefined);
-  return {
-    input,
-    write: async (stream, data) => await writeFramed(output, stream, data, signal),
-    end: () => {
-      output.end();
-    },
-  };
+/** Asked only after the write: uncork may have told 'drain' already, and nobody would tell it again. */
+async function drained(output: Writable, signal: AbortSignal): Promise<void> {
+  if (output.writableNeedDrain) await once(output, 'drain', { signal }).catch(() => undefined);
 }

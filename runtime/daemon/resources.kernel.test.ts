@@ -100,8 +100,8 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
     const used = compared.cpu_stats.cpu_usage.total_usage - compared.precpu_stats.cpu_usage.total_usage;
     const all = compared.cpu_stats.system_cpu_usage - compared.precpu_stats.system_cpu_usage;
     expect(used).toBeGreaterThan(0);
-    // At most one processor's time, and some for the rounding of /proc/stat.
-    expect(used / all).toBeLessThan(1.2 / compared.cpu_stats.online_cpus);
+    // At most one processor's time. /proc/stat counts ticks, and an emulated processor that waits for a real one misses some.
+    expect(used / all).toBeLessThan(2 / compared.cpu_stats.online_cpus);
     const stream = await container.stats({ stream: true });
     const lines: string[] = [];
     let text = '';

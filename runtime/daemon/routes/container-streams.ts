@@ -1,12 +1,16 @@
 import { HullError } from '../../base/errors.ts';
 import { attachInput, attachOutput } from '../../containers/attach.ts';
+import { parseDetachKeys, untilDetached } from '../../containers/detach-keys.ts';
 import type { Engine } from '../../containers/engine.ts';
 import { containerLogs } from '../../containers/logs.ts';
+import { publishContainer } from '../../containers/publish.ts';
+import { resizeContainer } from '../../containers/resize.ts';
 import { type WaitCondition, waitForContainer } from '../../containers/wait.ts';
 import { type Call, flagOf, param } from '../call.ts';
-import { multiplexed, openConversation, writeFramed } from '../conversation.ts';
+import { openConversation } from '../conversation.ts';
 import type { Route } from '../router.ts';
 import { parseTime } from '../times.ts';
+import { windowSizeOf } from '../window-size-query.ts';
 
 /** Docker Engine API, "Containers": what answers while something goes on. */
 export function containerStreamRoutes(engine: Engine): readonly Route[] {
@@ -30,7 +34,7 @@ export function containerStreamRoutes(engine: Engine): readonly Route[] {
       method: 'GET',
       path: '/containers/:id/logs',
       handle: async (call) => {
-        const { query, response, signal } = call;
+        const { query, signal } = call;
         const stdout = flagOf(query, 'stdout');
         const stderr = flagOf(query, 'stderr');
         if (!stdout && !stderr) {
@@ -40,9 +44,11 @@ export function containerStreamRoutes(engine: Engine): readonly Route[] {
         }
         const since = parseTime(query, 'since');
         const until = parseTime(query, 'until');
+        const container = find(call);
+        const raw = container.record.config.Tty;
         const chunks = containerLogs(
           engine,
-          find(call),
+          container,
           {
             stdout,
             stderr,
@@ -54,10 +60,9 @@ export function containerStreamRoutes(engine: Engine): readonly Route[] {
           },
           signal,
         );
-        response.writeHead(200, { 'Content-Type': multiplexed });
-        response.flushHeaders();
-        for await (const { stream, data } of chunks) await writeFramed(response, stream, data, signal);
-        response.end();
+        const client = openConversation({ ...call, socket: undefined }, raw);
+        for await (const { stream, data } of chunks) await client.write(stream, data);
+        client.end();
         return undefined;
       },
     },
@@ -65,27 +70,41 @@ export function containerStreamRoutes(engine: Engine): readonly Route[] {
       method: 'POST',
       path: '/containers/:id/attach',
       handle: async (call) => {
-        const { query, signal, socket } = call;
+        const { query, socket } = call;
         const container = find(call);
+        const { Tty, OpenStdin } = container.record.config;
+        const keys = parseDetachKeys(query.get('detachKeys') ?? '');
         const wanted = {
           stdout: flagOf(query, 'stdout'),
           stderr: flagOf(query, 'stderr'),
           logs: flagOf(query, 'logs'),
           stream: flagOf(query, 'stream'),
         };
+        const detached = new AbortController();
+        const signal = AbortSignal.any([call.signal, detached.signal]);
         const chunks = await attachOutput(engine, container, wanted, signal);
-        const client = openConversation(call);
+        const client = openConversation(call, Tty);
         // Only a connection that was taken over has an input of its own: a plain request's body is its options.
-        if (socket && flagOf(query, 'stdin') && container.record.config.OpenStdin) {
+        if (socket && flagOf(query, 'stdin') && OpenStdin) {
           // The end of the input must not take the socket with it: the output goes on.
-          const input = client.input.iterator({ destroyOnReturn: false });
-          attachInput(engine, container, input, signal).catch(() => undefined);
+          const input: AsyncIterable<Buffer> = client.input.iterator({ destroyOnReturn: false });
+          const typed = Tty ? untilDetached(input, keys, () => detached.abort()) : input;
+          attachInput(engine, container, typed, signal).catch(() => undefined);
         } else {
           client.input.resume();
         }
         for await (const { stream, data } of chunks) await client.write(stream, data);
+        if (detached.signal.aborted) publishContainer(engine, container, 'detach');
         client.end();
         return undefined;
+      },
+    },
+    {
+      method: 'POST',
+      path: '/containers/:id/resize',
+      handle: async (call) => {
+        await resizeContainer(engine, find(call), windowSizeOf(call.query));
+        return { status: 200 };
       },
     },
   ];

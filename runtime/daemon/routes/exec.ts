@@ -1,9 +1,16 @@
+import type { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { toWindowSize } from '../../containers/console-size.ts';
+import { parseDetachKeys, untilDetached } from '../../containers/detach-keys.ts';
 import type { Engine } from '../../containers/engine.ts';
 import { createExec, startExec } from '../../containers/exec.ts';
 import type { ExecTable } from '../../containers/exec-table.ts';
+import { publishContainer } from '../../containers/publish.ts';
+import { resizeExec } from '../../containers/resize.ts';
 import { jsonBody, param } from '../call.ts';
 import { openConversation } from '../conversation.ts';
 import type { Route } from '../router.ts';
+import { windowSizeOf } from '../window-size-query.ts';
 
 /** Docker Engine API, "Exec". */
 export function execRoutes(engine: Engine, execs: ExecTable): readonly Route[] {
@@ -22,27 +29,35 @@ export function execRoutes(engine: Engine, execs: ExecTable): readonly Route[] {
       method: 'POST',
       path: '/exec/:id/start',
       handle: async (call) => {
+        const { parseExecStart } = await import('../../containers/exec-request.ts');
         const session = execs.get(param(call, 'id'));
-        const detach = isDetached(await jsonBody(call));
-        const command = await startExec(engine, execs, session);
-        if (detach) {
+        const { Detach, ConsoleSize } = parseExecStart(await jsonBody(call));
+        const keys = parseDetachKeys(session.config.DetachKeys);
+        const command = await startExec(
+          engine,
+          execs,
+          session,
+          toWindowSize(ConsoleSize) ? ConsoleSize : undefined,
+        );
+        if (Detach) {
           command.stdin?.end();
           command.stdout.resume();
           command.stderr.resume();
           return { status: 200 };
         }
-        const { AttachStdout, AttachStderr } = session.config;
-        const client = openConversation(call);
-        if (command.stdin) {
-          command.stdin.on('error', () => undefined);
-          if (call.socket) {
-            client.input.pipe(command.stdin);
-            // A client that was cut off never says "end".
-            client.input.once('close', () => command.stdin?.end());
-          } else command.stdin.end();
-        } else client.input.resume();
+        const { AttachStdout, AttachStderr, Tty } = session.config;
+        const client = openConversation(call, Tty);
+        const detached = Promise.withResolvers<void>();
+        if (command.stdin && call.socket) {
+          // The end of the input must not take the socket with it: the output goes on.
+          const input: AsyncIterable<Buffer> = client.input.iterator({ destroyOnReturn: false });
+          feed(Tty ? untilDetached(input, keys, detached.resolve) : input, command.stdin);
+        } else {
+          command.stdin?.end();
+          client.input.resume();
+        }
         // A client that leaves does not end the command; its output is then read and dropped.
-        await Promise.all([
+        const over = Promise.all([
           copy(
             command.stdout,
             async (data) => await (AttachStdout && client.write('stdout', data)),
@@ -55,8 +70,19 @@ export function execRoutes(engine: Engine, execs: ExecTable): readonly Route[] {
           ),
           command.exited,
         ]);
+        const left = await Promise.race([over.then(() => false), detached.promise.then(() => true)]);
+        if (left) publishContainer(engine, session.container, 'exec_detach', { execID: session.id });
         client.end();
         return undefined;
+      },
+    },
+    {
+      method: 'POST',
+      path: '/exec/:id/resize',
+      handle: async (call) => {
+        const size = windowSizeOf(call.query);
+        await resizeExec(execs.get(param(call, 'id')), size);
+        return { status: 200 };
       },
     },
     {
@@ -100,6 +126,9 @@ async function copy(
   for await (const data of from) if (!signal.aborted) await write(data);
 }
 
-function isDetached(body: unknown): boolean {
-  return typeof body === 'object' && body !== null && 'Detach' in body && body.Detach === true;
+/** Also where the client was cut off, and never said that it has ended. */
+function feed(input: AsyncIterable<Buffer>, stdin: Writable): void {
+  // The command may end, or close its stdin, at any time.
+  stdin.on('error', () => undefined);
+  void pipeline(input, stdin).catch(() => undefined);
 }
