@@ -20,13 +20,13 @@ export function describeAccelerator({ name, reason }: Accelerator): string {
 
 /**
  * Emulated, a processor is the faster the less it can: a C library that finds AVX uses it, and each such instruction is a call
- * into the emulator; SMAP and five levels of page tables cost every access. Node wants no more than Nehalem has. With protection
- * keys, which the emulator's `max` has, V8 ends Node at its start now and then (nodejs/node#64500).
+ * into the emulator; SMAP and five levels of page tables cost every access. Westmere has all that Node wants, and AES for SSH.
+ * With protection keys, which the emulator's `max` has, V8 ends Node at its start now and then (nodejs/node#64500).
  */
 export function acceleratorArguments(name: Accelerator['name']): readonly string[] {
   return name === 'kvm'
     ? ['-accel', 'kvm', '-cpu', 'host']
-    : ['-accel', 'tcg,thread=multi', '-cpu', 'Nehalem,+rdrand'];
+    : ['-accel', 'tcg,thread=multi', '-cpu', 'Westmere,+rdrand'];
 }
 
 /**
