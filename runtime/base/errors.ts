@@ -12,6 +12,7 @@ export type ErrorKind =
   | 'exhausted'
   | 'unavailable'
   | 'unauthorized'
+  | 'forbidden'
   | 'internal';
 
 export interface HullErrorOptions {

@@ -92,6 +92,8 @@ export interface SpecMount {
   /** With the option `idmap` or `ridmap`; the container's own mappings where absent. */
   readonly uidMappings?: readonly IdMapping[];
   readonly gidMappings?: readonly IdMapping[];
+  /** Of a bind mount, hull's own: the part of the source that is mounted; its links lead inside the source. */
+  readonly subpath?: string;
 }
 
 export type NamespaceType = 'mount' | 'pid' | 'network' | 'ipc' | 'uts' | 'user' | 'cgroup' | 'time';

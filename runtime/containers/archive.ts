@@ -5,11 +5,10 @@ import { EntryMaker } from '../images/tar-writing/tree-entry.ts';
 import { walkFolder } from '../images/tar-writing/walk.ts';
 import { writeTar } from '../images/tar-writing/write-tar.ts';
 import { untarInto } from '../images/untar-into.ts';
-import { withRoot } from '../storage/with-root.ts';
+import { isWithin } from '../kernel/mountinfo.ts';
 import type { Container } from './container.ts';
-import { openContainerTree, openStillTree } from './container-tree.ts';
+import { openContainerView } from './container-view.ts';
 import type { Engine } from './engine.ts';
-import { isAlive } from './record.ts';
 
 /** A file in a container, as `docker cp` asks for it before it copies. */
 export interface FileFacts {
@@ -24,7 +23,7 @@ export interface FileFacts {
 
 /** HEAD /containers/{id}/archive. Kind `not-found`. */
 export async function statFile(engine: Engine, container: Container, path: string): Promise<FileFacts> {
-  await using tree = await openContainerTree(engine, container);
+  await using tree = await openContainerView(engine, container, { write: false });
   using file = find(container, tree.path, path);
   return factsOf(file, tree.path, path);
 }
@@ -39,7 +38,7 @@ export async function* archiveOf(
   path: string,
   tell: (facts: FileFacts) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  await using tree = await openContainerTree(engine, container);
+  await using tree = await openContainerView(engine, container, { write: false });
   using file = find(container, tree.path, path);
   tell(factsOf(file, tree.path, path));
   const entries = new EntryMaker();
@@ -56,7 +55,7 @@ export async function* archiveOf(
 
 /**
  * Unpacks an archive into a folder of the container. Links in the container lead inside it, also those that it makes meanwhile: it is
- * frozen as long as this takes. PUT /containers/{id}/archive. Kinds `not-found`, `invalid`.
+ * frozen as long as this takes. PUT /containers/{id}/archive. Kinds `not-found`, `invalid`, `forbidden` (read-only).
  */
 export async function extractInto(
   engine: Engine,
@@ -65,21 +64,24 @@ export async function extractInto(
   archive: AsyncIterable<Uint8Array>,
   options: { readonly keepKind: boolean },
 ): Promise<void> {
-  const into = async (root: string): Promise<void> => {
-    const folder = folderAt(container, root, path);
-    await untarInto(archive, root, folder, options);
-  };
-  if (isAlive(container.state)) {
-    await using tree = await openStillTree(engine, container);
-    if (isAlive(container.state)) return await into(tree.path);
-  }
-  using _ = await container.mutex.acquire();
-  if (isAlive(container.state)) {
-    throw new HullError(`Cannot copy into container ${container.name}: it was started meanwhile`, {
-      kind: 'conflict',
-    });
-  }
-  await withRoot(engine.driver, container.id, into);
+  await using tree = await openContainerView(engine, container, { write: true });
+  const folder = folderAt(container, tree.path, path);
+  refuseReadOnly(container, `/${folder}`);
+  await untarInto(archive, tree.path, folder, options);
+}
+
+/** Kind `forbidden` with Docker's words: what the container may not write to, a copy may not either. */
+function refuseReadOnly({ record }: Container, folder: string): void {
+  const [nearest] = record.mounts
+    .filter(({ destination }) => isWithin(folder, destination))
+    .toSorted((a, b) => b.destination.length - a.destination.length);
+  const readOnly = nearest ? nearest.readOnly : record.config.HostConfig.ReadonlyRootfs;
+  if (!readOnly) return;
+  const what = nearest ? 'mounted volume' : 'container rootfs';
+  throw new HullError(
+    `Cannot copy into container ${record.name}: ${what} is marked read-only (${nearest?.destination ?? '/'})`,
+    { kind: 'forbidden' },
+  );
 }
 
 function folderAt(container: Container, root: string, path: string): string {

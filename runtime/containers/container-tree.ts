@@ -5,23 +5,36 @@ import type { Container } from './container.ts';
 import { cgroupOf, type Engine } from './engine.ts';
 import { isAlive } from './record.ts';
 
+/** What of the container's mounts is in the tree, where that is anything. */
+export interface TreeOptions {
+  /** Of one that runs: the mount points of those that are seen. */
+  readonly mountPoints?: readonly string[];
+  /** Opens the tree of one that does not run; default: for reading only, and without mounts. */
+  readonly openStopped?: () => Promise<HeldTree>;
+}
+
 /**
- * The container's root file system without what is mounted in it, until it is disposed. Of a running container it is the live tree, which
+ * The container's root file system, as a rule without what is mounted in it, until it is disposed. Of a running container it is the live tree, which
  * may change meanwhile: walk it by descriptors. One that does not run cannot be started or removed meanwhile.
  */
-export async function openContainerTree(engine: Engine, container: Container): Promise<HeldTree> {
+export async function openContainerTree(
+  engine: Engine,
+  container: Container,
+  options: TreeOptions = {},
+): Promise<HeldTree> {
+  const openStopped = options.openStopped ?? (() => openTree(engine.driver, container.id));
   for (;;) {
     const turn = await container.mutex.acquire();
-    const { state, id } = container;
+    const { state } = container;
     try {
       refuseGone(container);
-      if (!isAlive(state)) return withTurn(await openTree(engine.driver, id), turn);
+      if (!isAlive(state)) return withTurn(await openStopped(), turn);
     } catch (error) {
       turn[Symbol.dispose]();
       throw error;
     }
     turn[Symbol.dispose]();
-    const live = await liveTree(state);
+    const live = await liveTree(state, options);
     if (live) return live;
     // It has just ended: what follows from that takes the mutex, and then the tree is there as a stopped one's.
     await container.until(({ state: now, gone }) => gone || !isAlive(now), engine.signal);
@@ -29,17 +42,22 @@ export async function openContainerTree(engine: Engine, container: Container): P
 }
 
 /** The same with no process of the container running meanwhile: a running one is frozen, and no verb gets at it. */
-export async function openStillTree(engine: Engine, container: Container): Promise<HeldTree> {
+export async function openStillTree(
+  engine: Engine,
+  container: Container,
+  options: TreeOptions = {},
+): Promise<HeldTree> {
+  const openStopped = options.openStopped ?? (() => openTree(engine.driver, container.id));
   const turn = await container.mutex.acquire();
   try {
     refuseGone(container);
     const { state, id } = container;
-    if (!isAlive(state)) return withTurn(await openTree(engine.driver, id), turn);
+    if (!isAlive(state)) return withTurn(await openStopped(), turn);
     const cgroup = cgroupOf(engine, id);
     const thaw = async () => (state.kind === 'paused' ? undefined : cgroup.thaw());
     if (state.kind === 'running') await cgroup.freeze();
     try {
-      const live = await holdContainerRoot(state);
+      const live = await holdContainerRoot(state, options);
       return {
         path: live.path,
         async [Symbol.asyncDispose]() {
@@ -69,9 +87,12 @@ export async function openImageTree(engine: Engine, container: Container): Promi
   return topLayer === undefined ? undefined : await openTree(engine.driver, topLayer);
 }
 
-async function liveTree(target: { pid: number; startTicks: string }): Promise<HeldTree | undefined> {
+async function liveTree(
+  target: { pid: number; startTicks: string },
+  options: TreeOptions,
+): Promise<HeldTree | undefined> {
   try {
-    return await holdContainerRoot(target);
+    return await holdContainerRoot(target, options);
   } catch (error) {
     if (error instanceof HullError && error.kind === 'conflict') return undefined;
     throw error;

@@ -93,8 +93,8 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   const cgroup = await engine.cgroups.create(cgroupPathOf(engine, id), resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
-  using prepared = await prepareMounts(engine, container);
-  const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, prepared.mounts);
+  const mounts = await prepareMounts(engine, container);
+  const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, mounts);
   const launched = await launch(request);
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
   const { pid, monitorPid, startTicks } = launched;

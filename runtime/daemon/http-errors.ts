@@ -20,6 +20,7 @@ const statusByKind: Readonly<Record<ErrorKind, number>> = {
   'not-modified': 304,
   invalid: 400,
   unauthorized: 401,
+  forbidden: 403,
   'not-found': 404,
   conflict: 409,
   busy: 409,

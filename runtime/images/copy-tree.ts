@@ -29,15 +29,17 @@ export async function copyTree(source: TreeFolder, target: string): Promise<read
   return writer.warnings;
 }
 
-/** Makes a folder look like another one: owner, mode, attributes, time. What is in it is left alone. */
-export function dressAs(target: string, model: string): void {
+/** What a folder looks like now, to be given to another one: owner, mode, attributes, time. */
+export function lookOf(model: string): (target: string) => void {
   using folder = TreeFolder.root(model);
   const top = rootEntry(folder);
-  if (!top) return;
+  if (!top) return () => undefined;
   const header: TarHeader = new EntryMaker().make(top).header;
-  const path = Buffer.from(target);
-  setAttributes(path, header);
-  setTime(path, header.mtime);
+  return (target) => {
+    const path = Buffer.from(target);
+    setAttributes(path, header);
+    setTime(path, header.mtime);
+  };
 }
 
 function rootEntry(folder: TreeFolder): TreeEntry | undefined {

@@ -1,12 +1,15 @@
 import { closeSync } from 'node:fs';
+import type { SpecMount } from '../base/oci.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
 import { createPipe } from '../sys/process.ts';
 import { begin, dieWithParent, holdLock, report, reportFailures } from './common-steps.ts';
+import { openHostHandles } from './host-handles.ts';
 import { newMountNamespace, stagedRoot, stageRoot } from './mount-steps.ts';
 import type { Program } from './program.ts';
 import { address, ProgramBuilder } from './program-builder.ts';
 import { recordDescriptor } from './records.ts';
 import { reap, startProgram } from './spawn.ts';
+import { specMount } from './spec-mount-steps.ts';
 
 /** A tree that only a helper process has mounted; disposing ends the helper and waits until the mounts are gone. */
 export interface HeldRoot extends AsyncDisposable {
@@ -22,6 +25,8 @@ export interface HeldRoot extends AsyncDisposable {
 export interface HoldOptions {
   /** Lock file (made where absent) that the helper holds exclusively; `EAGAIN` where another has it. */
   readonly lockPath?: string;
+  /** Bind mounts inside the tree, at their destinations as a process of the tree would find them; missing mount points are made. */
+  readonly inside?: readonly SpecMount[];
 }
 
 /**
@@ -63,18 +68,33 @@ export async function holdMounts(mounts: readonly MountSpec[], options: HoldOpti
 }
 
 /** The helper's program: its standard input is the pipe that ends it. */
-export function compileHolder(mounts: readonly MountSpec[], { lockPath }: HoldOptions = {}): Program {
+export function compileHolder(
+  mounts: readonly MountSpec[],
+  { lockPath, inside = [] }: HoldOptions = {},
+): Program {
   const p = new ProgramBuilder();
   reportFailures(p, 'holder');
   begin(p, 'hull-hold', recordDescriptor + 1);
   dieWithParent(p);
   if (lockPath !== undefined) holdLock(p, lockPath);
   p.call('unshare', [newMountNamespace], { what: 'make a mount namespace' });
+  const host = inside.length > 0 ? openHostHandles(p, asRequest(inside), { user: undefined }) : undefined;
   stageRoot(p, mounts);
-  p.call('chdir', [p.text(stagedRoot)], { what: 'enter the mounted root' });
+  if (host) {
+    p.call('chroot', [p.text(stagedRoot)], { what: 'confine paths to the root' });
+    p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
+    for (const mount of inside) specMount(p, mount, host);
+  }
+  p.call('chdir', [p.text(host ? '/' : stagedRoot)], { what: 'enter the mounted root' });
   report(p, 'ready');
   p.call('close', [recordDescriptor]);
   p.call('read', [0, address(p.buffer('lifeline', 8)), 1], { what: 'wait for the daemon', errors: 'next' });
   p.call('exit_group', [0]);
   return p.build();
 }
+
+/** As much of a request as bind mounts need. */
+const asRequest = (mounts: readonly SpecMount[]) => ({
+  spec: { mounts, linux: { namespaces: [] } },
+  cgroup: { v1Procs: [] },
+});

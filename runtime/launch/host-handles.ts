@@ -1,14 +1,15 @@
-import type { SpecMount } from '../base/oci.ts';
+import type { Spec, SpecMount } from '../base/oci.ts';
 import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { type CgroupFolder, cgroupFolders } from './cgroup-mount-steps.ts';
+import { words } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
 import { defaultDevices } from './device-steps.ts';
 import { openMappedTrees } from './idmapped-mount-steps.ts';
 import { quote } from './mount-steps.ts';
 import type { NamespacePlan } from './namespace-steps.ts';
 import type { Cell } from './program.ts';
-import type { ProgramBuilder } from './program-builder.ts';
-import type { LaunchRequest } from './types.ts';
+import { address, type ProgramBuilder } from './program-builder.ts';
+import type { CgroupEntry } from './types.ts';
 import type { ClonedTrees } from './user-namespace-steps.ts';
 
 /** What of the host a root is made of, opened while the host's tree is in sight. */
@@ -38,8 +39,8 @@ const firstSourceDescriptor = (p: ProgramBuilder): number => p.recordDescriptor 
 
 export function openHostHandles(
   p: ProgramBuilder,
-  { spec, cgroup }: Pick<LaunchRequest, 'spec' | 'cgroup'>,
-  namespaces: NamespacePlan,
+  { spec, cgroup }: { readonly spec: Pick<Spec, 'mounts' | 'linux'>; readonly cgroup: CgroupEntry },
+  namespaces: Pick<NamespacePlan, 'user'>,
   mapped: ClonedTrees = openMappedTrees(p, spec),
 ): HostHandles {
   const mounts = spec.mounts ?? [];
@@ -51,11 +52,7 @@ export function openHostHandles(
     if (!isBind(mount)) continue;
     const source = mount.source ?? '';
     const descriptor = firstSourceDescriptor(p) + sources.size;
-    fix(
-      p,
-      openPath(p, 'source', source, `open ${quote(source)} for ${quote(mount.destination)}`),
-      descriptor,
-    );
+    fix(p, openSource(p, mount), descriptor);
     const { propagation, flags } = parseMountOptions(mount.options ?? []);
     const own = mapped?.get(mount);
     if (own) {
@@ -102,6 +99,21 @@ export function openPath(p: ProgramBuilder, name: string, path: string, what: st
   const fd = p.cell(name);
   p.call('openat', [AT_FDCWD, p.text(path), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], { what, result: fd });
   return fd;
+}
+
+/** What a bind mount shows. A part of it is looked up as if the source were the root: openat2(2), since 5.6. */
+function openSource(p: ProgramBuilder, { source = '', destination, subpath = '' }: SpecMount): Cell {
+  const whole = openPath(p, 'source', source, `open ${quote(source)} for ${quote(destination)}`);
+  if (subpath === '') return whole;
+  const part = p.cell('part of the source');
+  const inRoot = 0x10;
+  const how = words(p, 'open_how {O_PATH|O_CLOEXEC, RESOLVE_IN_ROOT}', [0o12000000, 0, inRoot]);
+  p.call('openat2', [whole, p.text(subpath), address(how), 24], {
+    what: `open ${quote(subpath)} in ${quote(source)} for ${quote(destination)}`,
+    result: part,
+  });
+  p.call('close', [whole]);
+  return part;
 }
 
 function fix(p: ProgramBuilder, fd: Cell, descriptor: number): void {

@@ -13,7 +13,7 @@ import { makeUserNamespace } from './user-namespace-steps.ts';
  */
 export function openMappedTrees(
   p: ProgramBuilder,
-  { mounts = [], linux }: Spec,
+  { mounts = [], linux }: Pick<Spec, 'mounts' | 'linux'>,
 ): ReadonlyMap<SpecMount, Cell> {
   const trees = new Map<SpecMount, Cell>();
   for (const mount of mounts) {

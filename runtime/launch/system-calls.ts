@@ -6,6 +6,7 @@ export const systemCalls = {
   ioctl: { x64: 16, arm64: 29 },
   fcntl: { x64: 72, arm64: 25 },
   openat: { x64: 257, arm64: 56 },
+  openat2: { x64: 437, arm64: 437 },
   mkdirat: { x64: 258, arm64: 34 },
   mknodat: { x64: 259, arm64: 33 },
   symlinkat: { x64: 266, arm64: 36 },

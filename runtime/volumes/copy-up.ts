@@ -2,7 +2,7 @@ import { closeSync, lstatSync, openSync } from 'node:fs';
 import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../base/atomic-file.ts';
-import { copyTree, dressAs } from '../images/copy-tree.ts';
+import { copyTree, lookOf } from '../images/copy-tree.ts';
 import type { TreeFolder } from '../images/tar-writing/tree-folder.ts';
 import { removeTree } from '../storage/remove-tree.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
@@ -53,12 +53,14 @@ async function settle({ data, beside }: FillPlace): Promise<void> {
   if (isThere(part)) await removeTree(part);
   const copy = join(beside, filled);
   if (!isThere(copy)) return;
+  // Before the moves change its time.
+  const dress = lookOf(copy);
   for (const name of await readdir(copy, { encoding: 'buffer' })) {
     const [from, to] = [below(copy, name), below(data, name)];
     // Somebody in the volume was faster with this name: theirs counts.
     if (!isThere(to)) await rename(from, to);
   }
-  dressAs(data, copy);
+  dress(data);
   await syncFolder(data);
   await removeTree(copy);
 }

@@ -1,4 +1,3 @@
-import { closeSync, constants, openSync } from 'node:fs';
 import { mkdir, realpath, stat } from 'node:fs/promises';
 import { HullError, ifExists } from '../../base/errors.ts';
 import type { SpecMount } from '../../base/oci.ts';
@@ -10,33 +9,17 @@ import type { BindPoint, MountPoint, VolumePoint } from './mount-point.ts';
 import { specMountOf } from './spec-mount.ts';
 import { isVolumeNeeded, volumesOf } from './volume-use.ts';
 
-/** The mounts with their sources in place, as long as it is not disposed: the sources may be open files of the daemon. */
-export interface PreparedMounts extends Disposable {
-  readonly mounts: readonly SpecMount[];
-}
-
 /**
  * What has to be there before a container's own mounts can be made: volumes with options are mounted on the host, missing sources made where that
  * was asked for, all others checked, as what they are mounted with. Give the volumes back with `releaseVolumes`.
  */
-export async function prepareMounts(engine: Engine, { record }: Container): Promise<PreparedMounts> {
-  const open: number[] = [];
-  const close = () => {
-    for (const fd of open.splice(0)) closeSync(fd);
-  };
-  try {
-    const readsOnlyBelow = record.mounts.some(({ readOnly }) => readOnly) && (await canSetReadOnlyBelow());
-    const mounts: SpecMount[] = [];
-    for (const point of record.mounts) {
-      if (point.type === 'bind') await prepareBind(point, readsOnlyBelow);
-      const source = point.type === 'volume' ? await prepareVolume(engine, point, open) : undefined;
-      mounts.push(specMountOf(point, { readsOnlyBelow, ...(source === undefined ? {} : { source }) }));
-    }
-    return { mounts, [Symbol.dispose]: close };
-  } catch (error) {
-    close();
-    throw error;
+export async function prepareMounts(engine: Engine, { record }: Container): Promise<readonly SpecMount[]> {
+  const readsOnlyBelow = record.mounts.some(({ readOnly }) => readOnly) && (await canSetReadOnlyBelow());
+  for (const point of record.mounts) {
+    if (point.type === 'bind') await prepareBind(point, readsOnlyBelow);
+    if (point.type === 'volume') await prepareVolume(engine, point);
   }
+  return record.mounts.map((point) => specMountOf(point, { readsOnlyBelow }));
 }
 
 /** The same mounts without a look at the host: to check a request, or to show a start. */
@@ -72,25 +55,16 @@ export function missingSource(source: string): HullError {
   });
 }
 
-/** The source, where it is another than the point's own. */
-async function prepareVolume(
-  engine: Engine,
-  { name, subpath }: VolumePoint,
-  open: number[],
-): Promise<string | undefined> {
+async function prepareVolume(engine: Engine, { name, subpath }: VolumePoint): Promise<void> {
   const { mountPoint } = await engine.volumes.mount(name);
-  if (subpath === '') return undefined;
-  // Another container may exchange what is on the way for a link: so the folder itself is held, and named by its descriptor.
+  if (subpath === '') return;
+  // Only for the words: another container may change it until the start opens it, inside the volume in any case.
   using found = resolveInTree(mountPoint, Buffer.from(subpath).toString('latin1'), true);
-  if (!found) {
-    throw new HullError(
-      `Cannot mount volume ${name}: cannot access path ${subpath} in it: no such file or directory`,
-      { kind: 'invalid' },
-    );
-  }
-  const fd = openSync(found.folder.at(found.name), oPath | constants.O_NOFOLLOW);
-  open.push(fd);
-  return `/proc/${process.pid}/fd/${fd}`;
+  if (found) return;
+  throw new HullError(
+    `Cannot mount volume ${name}: cannot access path ${subpath} in it: no such file or directory`,
+    { kind: 'invalid' },
+  );
 }
 
 /** Few containers have read-only mounts; the others need not load what tells. */
@@ -98,6 +72,3 @@ async function canSetReadOnlyBelow(): Promise<boolean> {
   const { hasMountSetattr } = await import('../../sys/mount-setattr.ts');
   return hasMountSetattr();
 }
-
-/** O_PATH of asm-generic/fcntl.h, which Node does not name; the same on x86-64 and arm64. */
-const oPath = 0o10000000;

@@ -4,12 +4,10 @@ import type { MountPoint } from './mount-point.ts';
 export interface SpecMountOptions {
   /** Whether the kernel can make all that is mounted below a mount read-only at once (5.12). */
   readonly readsOnlyBelow: boolean;
-  /** In place of the point's own source. */
-  readonly source?: string;
 }
 
 /** The mount as the runtime specification has it. */
-export function specMountOf(point: MountPoint, { readsOnlyBelow, source }: SpecMountOptions): SpecMount {
+export function specMountOf(point: MountPoint, { readsOnlyBelow }: SpecMountOptions): SpecMount {
   const { destination } = point;
   if (point.type === 'tmpfs') {
     const options = point.readOnly ? [...point.options, 'ro'] : point.options;
@@ -22,5 +20,11 @@ export function specMountOf(point: MountPoint, { readsOnlyBelow, source }: SpecM
     isBind ? point.propagation : 'rprivate',
     ...(point.readOnly ? [below ? 'rro' : 'ro'] : []),
   ];
-  return { destination, type: 'bind', source: source ?? point.source, options };
+  return {
+    destination,
+    type: 'bind',
+    source: point.source,
+    options,
+    ...(isBind || point.subpath === '' ? {} : { subpath: point.subpath }),
+  };
 }
