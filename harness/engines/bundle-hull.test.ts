@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { beforeAll, expect, it, onTestFinished } from 'vitest';
 import { bundleHull, type HullBundle, hullProgram } from './bundle-hull.ts';
@@ -29,7 +29,16 @@ it('runs where only Node is, with koffi', async () => {
   });
   expect(stdout).toContain('daemon');
   const { stdout: files } = await execa('find', ['.', '-type', 'f'], { cwd: folder });
-  expect(files.split('\n').sort()).toEqual([`./build/koffi/linux_${arch}/koffi.node`, `./${hullProgram}`]);
+  expect(files.split('\n')).toEqual(
+    expect.arrayContaining([`./build/koffi/linux_${arch}/koffi.node`, `./${hullProgram}`]),
+  );
+});
+
+it('loads for a start of the daemon neither registry nor program runner nor another driver', async () => {
+  const folder = await unpack();
+  const start = await readFile(join(folder, dirname(hullProgram), 'start.mjs'), 'utf8');
+  expect(start).toContain('function startDaemon');
+  expect(start).not.toMatch(/class Registry\b|function openDevicemapper|execaCoreAsync/);
 });
 
 it('does not load what hull does not use: undici comes with a plain import of node:http', async () => {

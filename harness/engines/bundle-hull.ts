@@ -59,6 +59,6 @@ export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Pro
 /** V8 keeps a text in one byte for each character where there is no other in it; those few are written as escapes. */
 function textOf(file: OutputChunk | OutputAsset): Buffer {
   if (file.type === 'asset') return Buffer.from(file.source);
-  const escape = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return Buffer.from(file.code.replaceAll(/[^\0-\x7f]/g, escape));
+  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  return Buffer.from(file.code.replaceAll(/[^\0-\x7f]/g, escaped));
 }

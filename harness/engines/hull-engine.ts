@@ -49,7 +49,8 @@ export class HullEngine implements Engine {
     return {
       engine: this.name,
       executable: node,
-      argv: [node, program, 'daemon'],
+      // Without it V8 collects its young objects three times during a start.
+      argv: [node, '--min-semi-space-size=16', program, 'daemon'],
       environment: { NODE_COMPILE_CACHE: compileCacheFolder },
       version: hash,
     };

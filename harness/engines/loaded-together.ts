@@ -28,11 +28,11 @@ export function loadedTogether(runtimeDir: string): CodeSplittingGroup[] {
     let complete = false;
     return {
       priority: length - index,
-      name: (id, { getModuleInfo }) => {
-        // A set goes on to what is added to it meanwhile.
-        if (!complete)
-          for (const one of modules)
-            for (const next of getModuleInfo(one)?.importedIds ?? []) modules.add(next);
+      name: (id, bundle) => {
+        // Such a loop goes on to what it adds.
+        for (const one of complete ? [] : modules) {
+          for (const next of bundle.getModuleInfo(one)?.importedIds ?? []) modules.add(next);
+        }
         complete = true;
         return modules.has(id) ? name : null;
       },
