@@ -31,6 +31,11 @@ export interface CgroupManager {
    * it already, or it is frozen).
    */
   create(path: string, resources: Resources): Promise<Cgroup>;
+  /**
+   * As `create`, but a group that is there stays with what it has, processes included: `found` tells how many. Kind `conflict` only where
+   * it is frozen.
+   */
+  take(path: string, resources: Resources): Promise<{ readonly group: Cgroup; readonly found: number }>;
   /** The handle of a group that may or may not exist. Kind `invalid` for a path that is not one. */
   open(path: string): Cgroup;
   /** Paths of the groups directly below `parent` in any hierarchy: what a crash may have left. */

@@ -43,15 +43,33 @@ class HostCgroups implements CgroupManager {
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
     const group = this.open(path);
-    const wanted = controllersOf(this.#hierarchies, resources);
     if (await group.exists()) {
       await refuseInUse(group);
       await group.remove(); // what a crash left has limits of its own
     }
-    await using undo = new Cleanup();
-    undo.push(() => group.remove());
+    return await this.#make(group, resources);
+  }
+
+  async take(
+    path: string,
+    resources: Resources,
+  ): Promise<{ readonly group: Cgroup; readonly found: number }> {
+    const group = this.open(path);
+    if (!(await group.exists())) return { group: await this.#make(group, resources), found: 0 };
+    await refuseFrozen(group);
+    const found = (await group.pids()).length;
+    const wanted = controllersOf(this.#hierarchies, resources);
     for (const hierarchy of this.#hierarchies) makeGroup(hierarchy, path, wanted);
     await applyLimits(this.#hierarchies, path, resources);
+    return { group, found };
+  }
+
+  async #make(group: HostCgroup, resources: Resources): Promise<Cgroup> {
+    const wanted = controllersOf(this.#hierarchies, resources);
+    await using undo = new Cleanup();
+    undo.push(() => group.remove());
+    for (const hierarchy of this.#hierarchies) makeGroup(hierarchy, group.path, wanted);
+    await applyLimits(this.#hierarchies, group.path, resources);
     undo.commit();
     return group;
   }
@@ -100,11 +118,15 @@ async function refuseInUse(group: HostCgroup): Promise<void> {
       },
     );
   }
-  if (await group.frozen()) {
-    throw new HullError(`Cannot create cgroup ${name}: found it frozen, wanted it absent or thawed`, {
-      kind: 'conflict',
-    });
-  }
+  await refuseFrozen(group);
+}
+
+async function refuseFrozen(group: HostCgroup): Promise<void> {
+  if (!(await group.frozen())) return;
+  throw new HullError(
+    `Cannot create cgroup ${JSON.stringify(group.path)}: found it frozen, wanted it absent or thawed (container's cgroup unexpectedly frozen)`,
+    { kind: 'conflict' },
+  );
 }
 
 function checkPath(path: string): void {

@@ -60,7 +60,7 @@ function onV2(setting: Setting, versionOf: VersionOf): Setting {
   if (setting.controller === 'cgroup' || versionOf(setting.controller) === 2) return setting;
   if (versionOf(setting.controller) === undefined) throw absent(setting);
   throw new HullError(
-    `Cannot set unified resource ${setting.file} to ${JSON.stringify(setting.value)}: found controller ${JSON.stringify(setting.controller)} in a v1 hierarchy, wanted it in v2`,
+    `Cannot set unified resource ${setting.file} to ${JSON.stringify(setting.value)}: invalid configuration: found controller ${JSON.stringify(setting.controller)} in a v1 hierarchy, wanted it in v2`,
     { kind: 'unsupported' },
   );
 }

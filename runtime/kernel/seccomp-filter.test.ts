@@ -70,14 +70,38 @@ describe('seccompFilter', () => {
     expect(seccompFilter(structuredClone(policy))).toBe(filter);
   });
 
+  it('asks for a listener where calls are for one', () => {
+    const told = { ...allow, listenerPath: '/s', flags: ['SECCOMP_FILTER_FLAG_TSYNC'] };
+    expect(seccompFilter(told)).toMatchObject({ listens: false, flags: 1 });
+    const syscalls = [{ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' as const }];
+    expect(seccompFilter({ ...told, syscalls })).toMatchObject({ listens: true, flags: 8 });
+  });
+
   it.each<[string, Seccomp, string, string]>([
     [
-      'notification',
+      'notification without a listener',
       { ...allow, syscalls: [{ names: ['read'], action: 'SCMP_ACT_NOTIFY' }] },
-      'unsupported',
-      'listener',
+      'invalid',
+      'without linux.seccomp.listenerPath',
     ],
-    ['a listener', { ...allow, listenerPath: '/s' }, 'unsupported', 'listener'],
+    [
+      'notification of write',
+      { ...allow, listenerPath: '/s', syscalls: [{ names: ['write'], action: 'SCMP_ACT_NOTIFY' }] },
+      'invalid',
+      'SCMP_ACT_NOTIFY cannot be used for the write syscall',
+    ],
+    [
+      'notification of all',
+      { defaultAction: 'SCMP_ACT_NOTIFY', listenerPath: '/s' },
+      'invalid',
+      'default action',
+    ],
+    [
+      'a flag for listeners alone',
+      { ...allow, flags: ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'] },
+      'invalid',
+      'without SCMP_ACT_NOTIFY',
+    ],
     ['an unknown flag', { ...allow, flags: ['X'] }, 'invalid', 'found flag "X"'],
     [
       'an unknown architecture',

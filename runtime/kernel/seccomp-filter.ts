@@ -10,6 +10,8 @@ export interface SeccompFilter {
   readonly flagsText: string;
   /** `struct sock_filter[]`, 8 bytes each. */
   readonly instructions: Buffer;
+  /** Some calls are for a listener: loading answers the descriptor that tells of them. */
+  readonly listens: boolean;
 }
 
 /** The Docker-like daemon has one policy for most containers; a filter is some milliseconds of work. */
@@ -32,13 +34,13 @@ export function seccompFilter(policy: Seccomp): SeccompFilter {
 
 function makeFilter(policy: Seccomp): SeccompFilter {
   const { defaultAction, defaultErrnoRet, syscalls = [] } = policy;
-  if (policy.listenerPath !== undefined) throw notifyUnsupported();
+  const listens = checkNotify(policy);
   const initial = actionNumber(defaultAction, defaultErrnoRet);
   const rules = syscalls.flatMap((rule) => rulesOf(rule, initial));
   const own = machineArchitecture();
   const architectures = [...new Set([own, ...(policy.architectures ?? []).map(architectureName)])];
   const { instructions, highest } = compileFilter({ defaultAction: initial, architectures, rules });
-  const flags = (policy.flags ?? []).map(filterFlag);
+  const flags = filterFlags(policy, listens);
   return {
     flags: flags.reduce((all, [, value]) => all | value, 0),
     flagsText: flags.map(([name]) => name).join('|') || '0',
@@ -46,6 +48,7 @@ function makeFilter(policy: Seccomp): SeccompFilter {
       permissive.has(defaultAction) || initial === actionNumber('SCMP_ACT_ERRNO', enosys)
         ? instructions
         : answerNewerCalls(instructions, highest),
+    listens,
   };
 }
 
@@ -82,7 +85,6 @@ const actions: Readonly<Record<SeccompAction, number>> = {
 };
 
 function actionNumber(action: SeccompAction, errnoRet?: number): number {
-  if (action === 'SCMP_ACT_NOTIFY') throw notifyUnsupported();
   const number = actions[action];
   if (number === undefined) throw unknownWord('action', action, Object.keys(actions));
   const eperm = 1;
@@ -116,10 +118,22 @@ const flagNumbers: Readonly<Record<string, number>> = {
   SECCOMP_FILTER_FLAG_TSYNC: 1,
   SECCOMP_FILTER_FLAG_LOG: 2,
   SECCOMP_FILTER_FLAG_SPEC_ALLOW: 4,
+  SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV: 32,
 };
+const newListener = ['SECCOMP_FILTER_FLAG_NEW_LISTENER', 8] as const;
+
+/** Of a filter with a listener: its flag; TSYNC excludes it and means nothing to a process of one thread. */
+function filterFlags({ flags = [] }: Seccomp, listens: boolean): readonly (readonly [string, number])[] {
+  const wanted = flags.map(filterFlag);
+  const killable = wanted.find(([, value]) => value === 32);
+  if (!listens && killable)
+    throw new HullError(`Cannot make a seccomp filter: found flag ${killable[0]} without SCMP_ACT_NOTIFY`, {
+      kind: 'invalid',
+    });
+  return listens ? [...wanted.filter(([, value]) => value !== 1), newListener] : wanted;
+}
 
 function filterFlag(name: string): readonly [name: string, value: number] {
-  if (name === 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV') throw notifyUnsupported();
   const value = flagNumbers[name];
   if (value === undefined) throw unknownWord('flag', name, Object.keys(flagNumbers));
   return [name, value];
@@ -137,10 +151,16 @@ function machineArchitecture(): string {
   return process.arch === 'x64' ? 'x86_64' : process.arch === 'arm64' ? 'aarch64' : process.arch;
 }
 
-function notifyUnsupported(): HullError {
-  return new HullError('Cannot make a seccomp filter: hull has no listener for SCMP_ACT_NOTIFY', {
-    kind: 'unsupported',
-  });
+/** Whether a call is for a listener. The words are runc's, which callers know. */
+function checkNotify({ defaultAction, listenerPath, syscalls = [] }: Seccomp): boolean {
+  const invalid = (reason: string) =>
+    new HullError(`Cannot make a seccomp filter: ${reason}`, { kind: 'invalid' });
+  if (defaultAction === 'SCMP_ACT_NOTIFY') throw invalid('SCMP_ACT_NOTIFY cannot be used as default action');
+  const told = syscalls.filter(({ action }) => action === 'SCMP_ACT_NOTIFY').flatMap(({ names }) => names);
+  if (told.includes('write')) throw invalid('SCMP_ACT_NOTIFY cannot be used for the write syscall');
+  if (told.length > 0 && !listenerPath)
+    throw invalid('found SCMP_ACT_NOTIFY without linux.seccomp.listenerPath, wanted the socket of an agent');
+  return told.length > 0;
 }
 
 function unknownWord(what: string, found: string, wanted: readonly string[]): HullError {

@@ -1,5 +1,6 @@
 import type { Process } from '../base/oci.ts';
 import type { Seccomp } from '../base/oci-seccomp.ts';
+import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { cloneInto } from './clone-steps.ts';
 import { begin, dieWithParent, report, reportFailures } from './common-steps.ts';
 import { ownPipes } from './compile-detached.ts';
@@ -30,16 +31,22 @@ export const detachedExecRecord = ({ preservedDescriptors }: DetachedExecRequest
 export const launcherKeepsMaster = ({ process, consoleSocket }: DetachedExecRequest): boolean =>
   process.terminal === true && consoleSocket === undefined;
 
+/** Whether the command has a seccomp listener: then the descriptor behind the target's is the pipe it is told by to go on. */
+export const hasListener = ({ seccomp }: DetachedExecRequest): boolean =>
+  seccomp !== undefined && seccompFilter(seccomp).listens;
+
 /** The descriptor behind the record pipe's is the target's folder in /proc. Pure. */
 export function compileDetachedExec(request: DetachedExecRequest): Program {
   const { process } = request;
   const p = new ProgramBuilder(detachedExecRecord(request));
   const target = p.recordDescriptor + 1;
   reportFailures(p, 'exec');
-  begin(p, 'hull-oci', target + 1);
-  p.call('fcntl', [target, named(2, 'F_SETFD'), named(1, 'FD_CLOEXEC')], {
-    what: 'mark the target close-on-exec',
-  });
+  const told = hasListener(request) ? target + 1 : undefined;
+  begin(p, 'hull-oci', (told ?? target) + 1);
+  for (const fd of [target, ...(told === undefined ? [] : [told])])
+    p.call('fcntl', [fd, named(2, 'F_SETFD'), named(1, 'FD_CLOEXEC')], {
+      what: `mark descriptor ${fd} close-on-exec`,
+    });
   const console = openConsole(p, request);
   joinPidNamespace(p, request, target);
   const pid = p.cell('pid');
@@ -49,6 +56,7 @@ export function compileDetachedExec(request: DetachedExecRequest): Program {
   becomeCommand(p, request, {
     target,
     diesWithParent: false,
+    listenerTold: told,
     takeStreams() {
       if (console?.pair) p.call('close', [console.pair.read]);
       if (!process.terminal) ownPipes(p, process.user.uid);

@@ -100,11 +100,14 @@ export function compileDetached(request: DetachedRequest): Program {
       sendDescriptor(p, console, masterDescriptor(p));
       p.call('close', [masterDescriptor(p)]);
     },
+    listenerTold: sync,
     beforeExecute() {
-      for (const fd of [p.recordDescriptor, sync]) p.call('close', [fd]);
+      for (const fd of [p.recordDescriptor, sync]) p.call('close', [fd], { errors: 'next' });
       reportFailures(p, 'start', undefined, outcome);
       p.call('read', [start, address(p.buffer('start', 8)), 1], { what: 'wait for the start' });
-      p.call('close', [start]);
+      p.call('close', [start], { errors: 'next' });
+    },
+    afterFilter() {
       if (created) runHooks(p, 'startContainer', spec.hooks?.startContainer, created);
     },
   });

@@ -28,8 +28,8 @@ export interface CommandForm {
   readonly defaultOomScoreAdj?: number;
   /** In the namespaces and the root: for a terminal. */
   inRoot?(): void;
-  /** Right before execve, as the user. */
-  beforeExecute?(): void;
+  /** Pipe on which the command is told that its seccomp listener is in good hands. */
+  readonly listenerTold?: number | undefined;
 }
 
 /** The user namespace comes last: with it we have no rights outside any more. */
@@ -85,10 +85,7 @@ export function becomeCommand(p: ProgramBuilder, request: CommandRequest, form: 
     diesWithParent: form.diesWithParent,
     ownUserNamespace: true,
   });
-  execute(p, process, stat, {
-    seccomp,
-    beforeExecute: form.beforeExecute && (() => form.beforeExecute?.()),
-  });
+  execute(p, process, stat, { seccomp, listenerTold: form.listenerTold });
 }
 
 function joinContainer(p: ProgramBuilder, target: number): void {

@@ -30,6 +30,10 @@ export interface FirstProcessForm {
   readonly mappedTrees?: ClonedTrees;
   /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
   beforeExecute?(): void;
+  /** After that, with the seccomp filter loaded. */
+  afterFilter?(): void;
+  /** Pipe on which we are told that the seccomp listener is in good hands. */
+  readonly listenerTold?: number;
 }
 
 /** From right after the clone, in its cgroups, to execve. */
@@ -81,6 +85,8 @@ export function becomeContainer(
   execute(p, spec.process, stat, {
     seccomp,
     beforeExecute: form.beforeExecute && (() => form.beforeExecute?.()),
+    afterFilter: form.afterFilter && (() => form.afterFilter?.()),
+    listenerTold: form.listenerTold,
   });
 }
 

@@ -21,6 +21,8 @@ export interface SpawnHow {
   readonly name: string;
   readonly record: number;
   readonly extra: number;
+  /** Become those after it. Only hands of one's own have them. */
+  readonly more?: readonly number[];
 }
 
 export interface SpawnedProgram {
@@ -30,9 +32,10 @@ export interface SpawnedProgram {
 
 /** Blocks Node: the command line has nothing else to do, and a thread costs more than the wait. */
 export const ownHands: Hands = {
-  spawn(program, { name, record, extra }) {
+  spawn(program, { name, record, extra, more = [] }) {
     const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
-    return spawnProgram(program, { name, record, descriptors: new Map([...inherited, [record + 1, extra]]) });
+    const added = [extra, ...more].map((fd, index) => [record + 1 + index, fd] as const);
+    return spawnProgram(program, { name, record, descriptors: new Map([...inherited, ...added]) });
   },
   read: (fd, into) => readSync(fd, into),
   reap: waitForEnd,

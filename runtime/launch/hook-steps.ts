@@ -43,6 +43,16 @@ export function runHook(
   p.call('wait4', [pid, address(status.area), 0, 0], { what });
   p.local(status, { mask: 0xffffn, zero: done, negative: failed, positive: failed });
   p.place(failed);
+  // What seccomp and the timer end it with; callers look for the words.
+  for (const [signal, words] of [
+    [31, 'signal: bad system call'],
+    [14, 'signal: alarm clock, it took too long'],
+  ] as const) {
+    const other = p.label(`${what}: not ${words}`);
+    p.local(status, { mask: 0x7fn, minus: signal, negative: other, positive: other });
+    p.call('exit_group', [1], { what: `${what} (${words})`, forcedErrno: ECANCELED });
+    p.place(other);
+  }
   p.call('exit_group', [1], { what, forcedErrno: ECANCELED });
   p.place(done);
 }

@@ -1,16 +1,19 @@
-import { closeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { HullError } from '../base/errors.ts';
+import { createPipe } from '../sys/process.ts';
 import {
   compileDetachedExec,
   type DetachedExecRequest,
   detachedExecRecord,
+  hasListener,
   launcherKeepsMaster,
 } from './compile-detached-exec.ts';
 import { stepOf } from './explain.ts';
 import type { Hands, SpawnedProgram } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
 import { openTarget } from './open-target.ts';
-import { parseRecords } from './records.ts';
+import { readRecords } from './read-records.ts';
+import type { StartRecord } from './records.ts';
 import { masterOf } from './terminal-descriptors.ts';
 
 export interface DetachedCommand {
@@ -23,20 +26,46 @@ export interface DetachedCommand {
  * Runs a command in a container; answers when it has been executed. The command is a child of whose hands these are. LaunchError as
  * with `launch`; kind `conflict` where the target has ended.
  */
-export async function execDetached(request: DetachedExecRequest, hands: Hands): Promise<DetachedCommand> {
+export async function execDetached(
+  request: DetachedExecRequest,
+  hands: Hands,
+  atListener: (pid: number, descriptor: number) => Promise<void>,
+): Promise<DetachedCommand> {
   const program = compileDetachedExec(request);
   const record = detachedExecRecord(request);
   const target = openTarget(request.target, 'run a command in');
   let started: SpawnedProgram;
+  let handled = false;
+  const go = hasListener(request) ? createPipe() : undefined;
   try {
-    started = await hands.spawn(program, { name: 'hull-oci', record, extra: target });
+    const more = go ? { more: [go.read] } : {};
+    started = await hands.spawn(program, { name: 'hull-oci', record, extra: target, ...more });
   } finally {
     closeSync(target);
+    if (go) closeSync(go.read);
   }
-  const records = parseRecords(await readAll(hands, started.recordPipe));
+  let failure: unknown;
+  let records: readonly StartRecord[] = [];
+  for await (const seen of readRecords(hands, started.recordPipe)) {
+    records = seen;
+    const pid = records.find((each) => each.kind === 'pid')?.pid;
+    const listener = records.find((each) => each.kind === 'listener');
+    if (!go || handled || pid === undefined || !listener) continue;
+    handled = true;
+    try {
+      await atListener(pid, listener.descriptor);
+      writeSync(go.write, '.');
+    } catch (error) {
+      failure = error;
+    }
+    closeSync(go.write);
+  }
+  closeSync(started.recordPipe);
+  if (go && !handled) closeSync(go.write);
   const pid = records.find((each) => each.kind === 'pid')?.pid;
   const failed = records.find((each) => each.kind === 'error');
-  const runs = pid !== undefined && !failed && records.some(({ kind }) => kind === 'alive');
+  const runs =
+    pid !== undefined && !failed && failure === undefined && records.some(({ kind }) => kind === 'alive');
   let master: number | undefined;
   try {
     if (runs && launcherKeepsMaster(request)) master = await takeMaster(started.pid, record);
@@ -46,6 +75,7 @@ export async function execDetached(request: DetachedExecRequest, hands: Hands): 
   }
   if (runs) return { pid, ...(master === undefined ? {} : { master }) };
   if (pid !== undefined) await hands.reap(pid);
+  if (failure !== undefined) throw failure;
   if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
   throw new HullError('Cannot run the command: its process ended without a word', { kind: 'internal' });
 }
@@ -60,19 +90,5 @@ function endProcess(pid: number): void {
     process.kill(pid, 'SIGKILL');
   } catch {
     // It has ended by itself.
-  }
-}
-
-async function readAll(hands: Hands, fd: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  try {
-    for (;;) {
-      const chunk = Buffer.alloc(65536);
-      const length = await hands.read(fd, chunk);
-      if (length === 0) return Buffer.concat(chunks);
-      chunks.push(chunk.subarray(0, length));
-    }
-  } finally {
-    closeSync(fd);
   }
 }

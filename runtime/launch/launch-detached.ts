@@ -2,18 +2,21 @@ import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'nod
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../base/errors.ts';
 import { createPipe } from '../sys/process.ts';
-import {
-  compileDetached,
-  type DetachedRequest,
-  detachedRecordDescriptor,
-  needsSync,
-} from './compile-detached.ts';
+import { compileDetached, type DetachedRequest, detachedRecordDescriptor } from './compile-detached.ts';
 import { callsOf, stepOf } from './explain.ts';
 import type { Hands } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
 import type { Program } from './program.ts';
+import { readRecords } from './read-records.ts';
 import { parseRecords, type StartRecord } from './records.ts';
 import type { LaunchStep } from './types.ts';
+
+export interface CreationWatcher {
+  /** Where the specification has hooks of creation. */
+  atSync(pid: number): void;
+  /** The first process is loading a seccomp filter; its listener gets this number. */
+  atListener(pid: number, descriptor: number): Promise<void>;
+}
 
 export interface DetachedProcess {
   /** A child of whose hands these were: the launcher clones it off as its sibling. */
@@ -24,13 +27,13 @@ export interface DetachedProcess {
 }
 
 /**
- * Makes a container up to the point where its first process waits for `startDetached`. `atSync` runs where the specification has hooks of creation; what it throws ends the creation. LaunchError as with `launch`, and
+ * Makes a container up to the point where its first process waits for `startDetached`. What the watcher throws ends the creation. LaunchError as with `launch`, and
  * then nothing is left but the FIFOs.
  */
 export async function createDetached(
   request: DetachedRequest,
   hands: Hands,
-  atSync: (pid: number) => void,
+  watcher: CreationWatcher,
 ): Promise<DetachedProcess> {
   const program = compileDetached(request);
   const record = detachedRecordDescriptor(request);
@@ -54,15 +57,24 @@ export async function createDetached(
   let records: readonly StartRecord[] = [];
   let failure: unknown;
   try {
-    let synced = !needsSync(request);
+    let synced = false;
+    let heard = false;
     for await (const seen of readRecords(hands, recordPipe)) {
       records = seen;
       const pid = pidOf(records);
-      if (synced || pid === undefined || !records.some(({ kind }) => kind === 'sync')) continue;
-      synced = true;
+      if (pid === undefined || failure !== undefined) continue;
       try {
-        atSync(pid);
-        writeSync(go.write, '.');
+        if (!synced && records.some(({ kind }) => kind === 'sync')) {
+          synced = true;
+          watcher.atSync(pid);
+          writeSync(go.write, '.');
+        }
+        const listener = records.find((each) => each.kind === 'listener');
+        if (!heard && listener) {
+          heard = true;
+          await watcher.atListener(pid, listener.descriptor);
+          writeSync(go.write, '.');
+        }
       } catch (error) {
         failure = error;
         closeGo();
@@ -88,18 +100,6 @@ export async function createDetached(
 
 function pidOf(records: readonly StartRecord[]): number | undefined {
   return records.find((each) => each.kind === 'pid')?.pid;
-}
-
-/** All records so far, each time there are more, until nobody can write any. */
-async function* readRecords(hands: Hands, fd: number): AsyncGenerator<readonly StartRecord[]> {
-  let bytes = Buffer.alloc(0);
-  const chunk = Buffer.alloc(65536);
-  for (;;) {
-    const length = await hands.read(fd, chunk);
-    if (length === 0) return;
-    bytes = Buffer.concat([bytes, chunk.subarray(0, length)]);
-    yield parseRecords(bytes);
-  }
 }
 
 function stepsOfStart(program: Program): readonly LaunchStep[] {

@@ -7,7 +7,7 @@ import { quote } from './mount-steps.ts';
 import type { AreaPart, Cell } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 import { recordSize, recordTag, statSize } from './records.ts';
-import { loadSeccomp } from './seccomp-steps.ts';
+import { loadListeningSeccomp, loadSeccomp } from './seccomp-steps.ts';
 
 /** RLIMIT_* of asm-generic/resource.h. */
 const rlimitNumbers: Readonly<Record<string, number>> = {
@@ -90,14 +90,18 @@ function limitValue(value: number): bigint {
   return value < 0 || value > Number.MAX_SAFE_INTEGER ? 0xffffffffffffffffn : BigInt(value);
 }
 
+export interface ExecuteOptions {
+  readonly seccomp: SeccompFilter | undefined;
+  readonly beforeExecute?: (() => void) | undefined;
+  /** Hooks that the filter holds for as well. */
+  readonly afterFilter?: (() => void) | undefined;
+  /** Pipe on which we are told that the seccomp listener is in good hands. */
+  readonly listenerTold?: number | undefined;
+}
+
 /** Goes to the working folder, tells the daemon (EPIPE ends the start when it is gone), and becomes the command. */
-export function execute(
-  p: ProgramBuilder,
-  process: Process,
-  stat: AreaPart,
-  options: { readonly seccomp: SeccompFilter | undefined; readonly beforeExecute?: (() => void) | undefined },
-): void {
-  const { seccomp, beforeExecute } = options;
+export function execute(p: ProgramBuilder, process: Process, stat: AreaPart, options: ExecuteOptions): void {
+  const { seccomp, beforeExecute, afterFilter } = options;
   const [command] = process.args;
   if (command === undefined || command === '')
     throw new HullError('Cannot start a container: found no command, wanted args[0]', { kind: 'invalid' });
@@ -110,10 +114,13 @@ export function execute(
   p.call('write', [p.recordDescriptor, stat, recordSize + statSize], {
     what: 'tell the daemon of the start',
   });
-  beforeExecute?.();
   const noSignal = words(p, 'no signals', [0]);
   p.call('rt_sigprocmask', [named(2, 'SIG_SETMASK'), address(noSignal), 0, 8], { what: 'unblock signals' });
-  if (seccomp) loadSeccomp(p, seccomp);
+  const listens = seccomp?.listens && options.listenerTold !== undefined;
+  if (listens) loadListeningSeccomp(p, seccomp, options.listenerTold);
+  beforeExecute?.();
+  if (seccomp && !listens) loadSeccomp(p, seccomp);
+  afterFilter?.();
   if (chosen) {
     p.call('execve', [chosen, argv, envp], { what });
     return;

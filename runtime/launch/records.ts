@@ -3,7 +3,7 @@ export const recordDescriptor = 3;
 export const recordSize = 16;
 
 /** First word of a record that is not an error; an error has the index of its step there. */
-export const recordTag = { pid: -1, ready: -2, alive: -3, sync: -4 } as const;
+export const recordTag = { pid: -1, ready: -2, alive: -3, sync: -4, listener: -5 } as const;
 
 /** Length of the text that follows a record with the tag `alive`, padded with zeros. */
 export const statSize = 512;
@@ -16,6 +16,8 @@ export type StartRecord =
   | { readonly kind: 'ready' }
   /** It goes on when it is told to. */
   | { readonly kind: 'sync' }
+  /** The number that the descriptor of its seccomp listener is about to have; it goes on when it is told to. */
+  | { readonly kind: 'listener'; readonly descriptor: number }
   /** Written right before execve, to see whether the daemon is still there. */
   | { readonly kind: 'alive'; readonly pid: number; readonly startTicks: string };
 
@@ -28,6 +30,7 @@ export function parseRecords(bytes: Buffer): readonly StartRecord[] {
     else if (tag === recordTag.pid) records.push({ kind: 'pid', pid: value });
     else if (tag === recordTag.ready) records.push({ kind: 'ready' });
     else if (tag === recordTag.sync) records.push({ kind: 'sync' });
+    else if (tag === recordTag.listener) records.push({ kind: 'listener', descriptor: value });
     else if (tag === recordTag.alive) {
       const text = bytes.toString('latin1', offset + recordSize, offset + recordSize + value);
       records.push({ kind: 'alive', pid: Number.parseInt(text, 10), startTicks: parseStartTicks(text) });

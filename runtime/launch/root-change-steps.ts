@@ -93,6 +93,16 @@ function changeByMove(p: ProgramBuilder, request: RootRequest): RootChange {
     },
     enter() {
       leave();
+      // A /proc of the host that nothing covers would let a user namespace inside mount one of its own. They may be stacked.
+      const again = p.label("another of the host's /proc");
+      const gone = p.label('no /proc of the host');
+      p.place(again);
+      p.call('umount2', [p.text('/proc'), named(2, 'MNT_DETACH')], {
+        what: "let go of the host's /proc",
+        errors: { EINVAL: gone },
+        zero: again,
+      });
+      p.place(gone);
       p.call('chdir', [p.text(stagedRoot)], { what: 'enter the root' });
       p.call('mount', [p.text('.'), p.text('/'), 0, mountFlags(MS.MOVE), 0], {
         what: 'move the root to "/"',

@@ -63,6 +63,9 @@ export function buildRoot(p: ProgramBuilder, request: RootRequest, host: HostHan
 
   root.enter();
   p.call('chdir', [p.text('/')], { what: 'enter "/"' });
+  for (const { destination, options = [], type } of spec.mounts ?? [])
+    if (destination === '/dev' && type !== 'bind' && options.includes('ro'))
+      restrictMount(p, '/dev', MS.RDONLY, '"/dev"');
   if (spec.root.readonly) restrictMount(p, '/', MS.RDONLY, '"/"');
   const { rootfsPropagation } = spec.linux;
   if (rootfsPropagation) setPropagation(p, '/', rootPropagation(rootfsPropagation), '"/"');

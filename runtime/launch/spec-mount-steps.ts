@@ -7,7 +7,7 @@ import { mountCopyUp } from './copy-up-steps.ts';
 import type { HostHandles } from './host-handles.ts';
 import { afterMount, mountAt, quote } from './mount-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
-import { makeFolders, makeTarget } from './target-steps.ts';
+import { makeFolders, makeTarget, requireFolder } from './target-steps.ts';
 
 /** A mount of the specification, with its target, below the confined root. */
 export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void {
@@ -25,8 +25,11 @@ export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles
   if (!source) {
     makeFolders(p, destination);
     const type = mount.type ?? 'none';
+    if (type === 'proc' || type === 'sysfs') requireFolder(p, destination);
     const name = mount.source ?? type;
-    const call = { type, source: p.text(name), sourceText: name, words, target: destination };
+    // What is made in /dev comes later: see `buildRoot`.
+    const later = destination === '/dev' ? words.filter((word) => word !== 'ro') : words;
+    const call = { type, source: p.text(name), sourceText: name, words: later, target: destination };
     if (type === 'tmpfs' && parseMountOptions(words).copyUp) mountCopyUp(p, call, host.free);
     else mountAt(p, call);
     return;

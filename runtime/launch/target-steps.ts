@@ -16,6 +16,19 @@ export function makeFolders(p: ProgramBuilder, path: string): void {
   }
 }
 
+/** A link at the place of /proc or /sys would have the masks of paths below it end elsewhere. */
+export function requireFolder(p: ProgramBuilder, path: string): void {
+  const status = p.buffer('statx', 256);
+  const folder = p.label(`${path} is a folder`);
+  const what = `mount at ${quote(path)} (it must be mounted on ordinary directory)`;
+  const [type, noFollow] = [named(1, 'STATX_TYPE'), named(0x100, 'AT_SYMLINK_NOFOLLOW')];
+  p.call('statx', [AT_FDCWD, p.text(path), noFollow, type, address(status)], { what });
+  p.local(at(status, 28), { mask: 0xf000n, minus: MODE.DIR, zero: folder });
+  const ENOTDIR = 20;
+  p.call('exit_group', [1], { what, forcedErrno: ENOTDIR });
+  p.place(folder);
+}
+
 /** A folder for a folder, an empty file for anything else; which of them it is, is known only at run time. */
 export function makeTarget(p: ProgramBuilder, source: BindSource, destination: string): void {
   const status = p.buffer('statx', 256);

@@ -10,7 +10,9 @@ import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
+import { warn } from './messages.ts';
 import { readBundle } from './read-bundle.ts';
+import { handOverListener, needOwnProcessForListener } from './seccomp-agent.ts';
 import { countMounts, removeOwnMounts, sharesMounts } from './shared-mounts.ts';
 import { type ContainerState, removeState, reserveId, writeState } from './state-store.ts';
 import { stateView } from './status.ts';
@@ -36,6 +38,7 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (spec.process.terminal && options.consoleSocket === undefined)
     context.caller.needOwnProcess('the terminal is copied');
   needOwnProcessForHooks(context.caller, spec.hooks);
+  needOwnProcessForListener(context, spec.linux.seccomp);
   await using undo = new Cleanup();
   const files = reserveId(context.root, id);
   undo.push(() => removeState(files));
@@ -56,8 +59,11 @@ export async function createContainer(context: Context, options: CreateOptions):
   undo.push(() => removeOwnMounts(state));
   // Before anything is made that it could lead a later `delete` to.
   writeState(files, state);
-  const group = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec.linux.resources);
-  if (group) undo.push(() => group.remove());
+  const taken = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec.linux.resources);
+  const group = taken?.group;
+  if (taken && taken.found > 0)
+    warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
+  else if (group) undo.push(() => group.remove());
   const request: DetachedRequest = {
     id,
     spec: withHooksEnvironment(
@@ -73,13 +79,19 @@ export async function createContainer(context: Context, options: CreateOptions):
     ...(options.consoleSocket === undefined ? {} : { consoleSocket: options.consoleSocket }),
   };
   for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
-  const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, (first) => {
-    state = { ...state, init_process_pid: first };
-    const view = stateView(state, 'creating');
-    writeFileSync(files.creating, JSON.stringify(view), { mode: 0o600 });
-    writeFileSync(files.created, JSON.stringify({ ...view, status: 'created' }), { mode: 0o600 });
-    runHooks('prestart', spec.hooks?.prestart, view, folder);
-    runHooks('createRuntime', spec.hooks?.createRuntime, view, folder);
+  const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, {
+    atSync(first) {
+      state = { ...state, init_process_pid: first };
+      const view = stateView(state, 'creating');
+      writeFileSync(files.creating, JSON.stringify(view), { mode: 0o600 });
+      writeFileSync(files.created, JSON.stringify({ ...view, status: 'created' }), { mode: 0o600 });
+      runHooks('prestart', spec.hooks?.prestart, view, folder);
+      runHooks('createRuntime', spec.hooks?.createRuntime, view, folder);
+    },
+    async atListener(first, descriptor) {
+      const view = stateView({ ...state, init_process_pid: first }, 'creating');
+      await handOverListener(context, spec.linux.seccomp, { pid: first, descriptor, state: view });
+    },
   });
   undo.push(() => killFirst(pid));
   state = {

@@ -21,9 +21,13 @@ export function cgroupPathOf(spec: Spec, id: string): string {
   return names.join('/') || id;
 }
 
-export async function createGroup(path: string, resources: Resources = {}): Promise<Cgroup> {
+/** A group that is there is taken, as with runc: callers prepare it. */
+export async function createGroup(
+  path: string,
+  resources: Resources = {},
+): Promise<{ readonly group: Cgroup; readonly found: number }> {
   const cgroups = await openCgroups();
-  return await cgroups.create(path, resourcesOf(resources));
+  return await cgroups.take(path, resourcesOf(resources));
 }
 
 /** A container opens no device unless its specification, or every container's default, allows it. */

@@ -35,7 +35,8 @@ function write(context: MessageContext, level: 'error' | 'warning', msg: string)
 function textOf(error: unknown): string {
   if (error instanceof LaunchError) {
     const hook = /^run (\w+) hook #(\d+) /.exec(error.step.what);
-    if (hook) return `error running ${hook[1]} hook #${Number(hook[2]) - 1}: ${error.message}`;
+    if (hook)
+      return `error running hook: error running ${hook[1]} hook #${Number(hook[2]) - 1}: ${error.message}`;
     const command = /^run (".*")$/.exec(error.step.what);
     if (command && error.exitCode === 127)
       return `exec: ${command[1]}: executable file not found in $PATH: no such file or directory: ${error.message}`;

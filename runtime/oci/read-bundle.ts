@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
-import type { NamespaceType, Process, Spec } from '../base/oci.ts';
+import type { NamespaceType, Process, Spec, SpecMount } from '../base/oci.ts';
 import { grantable } from './grantable.ts';
 import type { Wrong } from './shape.ts';
 import { processSchema, specSchema } from './spec-schema.ts';
@@ -15,11 +15,21 @@ export interface Bundle {
 /** A bundle's config.json, checked; errors of kind `invalid` name the field. */
 export function readBundle(path: string, config = 'config.json'): Bundle {
   const folder = resolve(path);
-  const spec = checkSpec(readConfig(resolve(folder, config)), 'config.json');
+  const spec = withSources(checkSpec(readConfig(resolve(folder, config)), 'config.json'), folder);
   const rootfs = resolve(folder, spec.root.path);
   if (!statSync(rootfs, { throwIfNoEntry: false })?.isDirectory())
     throw invalid('config.json', 'root.path', `found no folder ${JSON.stringify(rootfs)}`);
   return { folder, rootfs, spec };
+}
+
+/** The sources of bind mounts are relative to the bundle (config.md, "Mounts"). */
+function withSources(spec: Spec, folder: string): Spec {
+  const isBind = ({ type, options = [] }: SpecMount) =>
+    type === 'bind' || options.some((word) => word === 'bind' || word === 'rbind');
+  const mounts = spec.mounts?.map((mount) =>
+    isBind(mount) && mount.source !== undefined ? { ...mount, source: resolve(folder, mount.source) } : mount,
+  );
+  return mounts ? { ...spec, mounts } : spec;
 }
 
 function readConfig(path: string): unknown {

@@ -118,10 +118,11 @@ const wildcard = (number: number | undefined): number | undefined =>
 
 function accessOf(rule: DeviceRule): string {
   const { access = '' } = rule;
-  if (/[^rwm]/.test(access)) {
+  if (/[^rwma]/.test(access)) {
     throw invalid(rule, `found access ${JSON.stringify(access)}, wanted some of "r", "w" and "m"`);
   }
-  return access === '' ? 'rwm' : sorted(access);
+  // "a" is all, as with the type; specifications are seen with it.
+  return access === '' || access.includes('a') ? 'rwm' : sorted(access);
 }
 
 const sorted = (access: string): string => [...'rwm'].filter((one) => access.includes(one)).join('');

@@ -10,8 +10,9 @@ import { groupOf } from '../groups.ts';
 import { withHome } from '../home.ts';
 import { parseOptions } from '../options.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
+import { handOverListener, needOwnProcessForListener } from '../seccomp-agent.ts';
 import { readState } from '../state-store.ts';
-import { statusOf } from '../status.ts';
+import { stateView, statusOf } from '../status.ts';
 import { subgroupEntry } from '../subgroup.ts';
 import { descriptorCount, pathOf } from './create.ts';
 
@@ -61,15 +62,26 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
       kind: 'invalid',
     });
   const entry = (await groupOf(state))?.entry;
+  const { seccomp } = state.config.linux;
+  needOwnProcessForListener(context, seccomp);
   const request: DetachedExecRequest = {
     target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
     cgroup: await subgroupEntry(entry ?? { v1Procs: [] }, values.cgroup),
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
-    ...(state.config.linux.seccomp ? { seccomp: state.config.linux.seccomp } : {}),
+    ...(seccomp ? { seccomp } : {}),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
   };
-  const { pid, master } = await execDetached(request, context.caller.hands);
+  const { pid, master } = await execDetached(
+    request,
+    context.caller.hands,
+    async (first, descriptor) =>
+      await handOverListener(context, seccomp, {
+        pid: first,
+        descriptor,
+        state: stateView(state, status),
+      }),
+  );
   const pidFile = pathOf(context, values['pid-file']);
   if (pidFile !== undefined) writePidFile(pidFile, pid);
   return values.detach ? 0 : await context.caller.waitFor(pid, master);
