@@ -1,6 +1,6 @@
-import { lstat, mkdir, mkdtemp, unlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readFile, stat, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, HullError } from '../../base/errors.ts';
+import { codeOf, HullError, ifExists } from '../../base/errors.ts';
 import { coveringMount, readMountInfo } from '../../kernel/mountinfo.ts';
 import { type ProbeAnswer, probeText } from '../../kernel/probe.ts';
 import { holdMounts } from '../../launch/hold-mounts.ts';
@@ -56,9 +56,26 @@ export async function probeOverlay(home: string): Promise<ProbeAnswer> {
   }
 }
 
-/** Kind `unsupported` with what is missing, where overlay does not work in `home`. */
+/**
+ * Kind `unsupported` with what is missing, where overlay does not work in `home`. That it does is remembered in `<home>/probed`
+ * until the next boot: trying costs a process and a mount, as much as all else a daemon does when it starts.
+ */
 export async function requireOverlay(home: string): Promise<void> {
+  const mark = join(home, 'probed');
+  const place = await placeOf(home);
+  if ((await ifExists(readFile(mark, 'utf8'))) === place) return;
   const probe = await probeOverlay(home);
-  if (probe.answer === 'supported') return;
-  throw new HullError(`Cannot use storage driver overlay: ${probeText(probe)}`, { kind: 'unsupported' });
+  if (probe.answer !== 'supported') {
+    throw new HullError(`Cannot use storage driver overlay: ${probeText(probe)}`, { kind: 'unsupported' });
+  }
+  await writeFile(mark, place);
+}
+
+/** What the answer depends on: this boot's kernel, and the file system that the folder is on. */
+async function placeOf(home: string): Promise<string> {
+  const [bootId, { dev, ino }] = await Promise.all([
+    readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
+    stat(home),
+  ]);
+  return `${bootId.trim()} ${dev} ${ino}\n`;
 }
