@@ -45,18 +45,22 @@ export function encodeProgram(program: Program, arch: string = process.arch): Bu
       return base + entry.index * entrySize;
     };
     const data = Buffer.alloc(fileSize);
-    const put = wordWriter(data);
+    const words = new DataView(data.buffer, data.byteOffset, data.length);
     for (const [index, entry] of entries.entries()) {
       const start = index * entrySize;
-      put(start, entry.number);
-      for (const [number, arg] of entry.args.entries())
-        put(start + 8 + number * 8, typeof arg === 'object' ? addressOf(arg) : arg);
-      const { result } = entry;
+      writeWord(words, start, entry.number);
+      let offset = start + 8;
+      for (const arg of entry.args) {
+        writeWord(words, offset, typeof arg === 'object' ? addressOf(arg) : arg);
+        offset += 8;
+      }
+      const { result, next } = entry;
       const stored =
         result.kind === 'cell' ? addressOf(result) : entryAddress(result.entry) + 8 + result.arg * 8;
-      data.writeUInt32LE(stored, start + 56);
-      for (const [way, target] of entry.next.entries())
-        data.writeUInt32LE(entryAddress(target), start + 60 + way * 4);
+      words.setUint32(start + 56, stored, true);
+      words.setUint32(start + 60, entryAddress(next[0]), true);
+      words.setUint32(start + 64, entryAddress(next[1]), true);
+      words.setUint32(start + 68, entryAddress(next[2]), true);
     }
     for (const area of areas) {
       const offset = offsets.get(area) ?? 0;
@@ -68,15 +72,13 @@ export function encodeProgram(program: Program, arch: string = process.arch): Bu
   });
 }
 
-/** Writes 64-bit words, most of them small: those without a big integer each, which a cold start feels. */
-function wordWriter(data: Buffer): (offset: number, value: number | bigint) => void {
-  return (offset, value) => {
-    const number = Number(value);
-    if (Number.isSafeInteger(number)) {
-      data.writeInt32LE(number | 0, offset);
-      data.writeInt32LE(Math.floor(number / 2 ** 32), offset + 4);
-    } else data.writeBigInt64LE(BigInt.asIntN(64, BigInt(value)), offset);
-  };
+/** Most words are small: those are written without a big integer each, which a cold start feels. */
+function writeWord(words: DataView, offset: number, value: number | bigint): void {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) {
+    words.setInt32(offset, number | 0, true);
+    words.setInt32(offset + 4, Math.floor(number / 2 ** 32), true);
+  } else words.setBigInt64(offset, BigInt.asIntN(64, BigInt(value)), true);
 }
 
 /** Areas with content first, then the zeroed ones, which take no room in the file. */

@@ -113,8 +113,15 @@ const interpreters: Readonly<Record<string, Interpreter>> = {
   },
 };
 
+const assembled = new Map<typeof x64Listing, Buffer>();
+
+/** A copy of its own: addresses are put into it. */
 function bytesOf(listing: typeof x64Listing): Buffer {
-  return Buffer.from(listing.map(([, bytes]) => bytes.replaceAll(' ', '')).join(''), 'hex');
+  const found = assembled.get(listing);
+  if (found) return Buffer.from(found);
+  const made = Buffer.from(listing.map(([, bytes]) => bytes.replaceAll(' ', '')).join(''), 'hex');
+  assembled.set(listing, made);
+  return Buffer.from(made);
 }
 
 export function interpreterFor(arch: string): Interpreter {

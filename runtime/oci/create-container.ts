@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Hook, Process, Spec } from '../base/oci.ts';
-import type { DetachedRequest } from '../launch/compile-detached.ts';
+import { type DetachedRequest, needsSync } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
@@ -78,7 +78,8 @@ export async function createContainer(context: Context, options: CreateOptions):
     preservedDescriptors: options.preserveFds,
     ...(options.consoleSocket === undefined ? {} : { consoleSocket: options.consoleSocket }),
   };
-  for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
+  if (needsSync(request))
+    for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
   const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, {
     atSync(first) {
       state = { ...state, init_process_pid: first };

@@ -1,4 +1,14 @@
-import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Spec } from '../base/oci.ts';
@@ -109,6 +119,12 @@ export function listIds(root: string): readonly string[] {
   }
 }
 
-export function removeState(files: StateFiles): void {
-  rmSync(files.folder, { recursive: true, force: true });
+/** Its files one by one, as these are all there is; the long way only where somebody has put a folder in. */
+export function removeState({ folder }: StateFiles): void {
+  try {
+    for (const name of readdirSync(folder)) unlinkSync(join(folder, name));
+    rmdirSync(folder);
+  } catch {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

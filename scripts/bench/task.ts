@@ -1,7 +1,16 @@
 import type { Sample } from './interleave.ts';
 import type { World } from './world.ts';
 
-export type Subject = 'hull' | 'hull-bundle' | 'hull-oci' | 'crun' | 'runc' | 'unshare' | 'docker' | 'umoci';
+export type Subject =
+  | 'hull'
+  | 'hull-bundle'
+  | 'hull-oci'
+  | 'hull-oci (warm)'
+  | 'crun'
+  | 'runc'
+  | 'unshare'
+  | 'docker'
+  | 'umoci';
 
 /** A subject in a task, ready to be measured. Disposing takes back what it made for it. */
 export interface Ready extends AsyncDisposable {

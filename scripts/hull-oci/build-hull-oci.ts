@@ -5,9 +5,11 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -20,6 +22,14 @@ const graceMs = 3_600_000;
 
 /** Megabytes of new objects before the first collection: a call makes fewer. */
 const youngSpace = '--min-semi-space-size=16';
+
+/** `origin.json`, which `runtime/oci/artefact.ts` reads. */
+interface Origin {
+  readonly key: string;
+  /** Path, time of the last change (ms), size. */
+  readonly sources: readonly (readonly [string, number, number])[];
+  readonly make: readonly string[];
+}
 
 export interface BuildRequest {
   /** The checkout. */
@@ -37,6 +47,8 @@ export interface BuildRequest {
 export async function buildHullOci(request: BuildRequest): Promise<string> {
   const { top, cache } = request;
   mkdirSync(cache, { recursive: true });
+  const program = join(cache, 'hull-oci');
+  if (isCurrent(cache)) return program;
   const { code, modules } = await bundle(top);
   const sources = modules.map((path) => {
     const { mtimeMs, size } = statSync(path);
@@ -48,7 +60,10 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   const temporary = mkdtempSync(join(cache, '.new-'));
   try {
     writeFileSync(join(temporary, 'hull-oci.cjs'), code);
-    writeFileSync(join(temporary, 'origin.json'), JSON.stringify({ key, sources, make: request.make }));
+    writeFileSync(
+      join(temporary, 'origin.json'),
+      JSON.stringify({ key, sources, make: request.make } satisfies Origin),
+    );
     writeFileSync(join(temporary, 'alone'), starter(process.execPath));
     for (const name of ['alone', '.']) chmodSync(join(temporary, name), 0o755);
     moveTo(temporary, folder);
@@ -57,9 +72,31 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   }
   const alone = join(folder, 'alone');
   run(alone, 'warm-up');
-  run(alone, 'resident', '--only-client', '--client', join(cache, 'hull-oci'));
+  run(alone, 'resident', '--only-client', '--client', program);
+  point(cache, key);
   removeOld(cache, key);
-  return join(cache, 'hull-oci');
+  return program;
+}
+
+/** Somebody may have built since the one that is out of date: a client of a resident knows its own alone. */
+function isCurrent(cache: string): boolean {
+  try {
+    const { sources } = JSON.parse(readFileSync(join(cache, 'current/origin.json'), 'utf8')) as Origin;
+    return sources.every(([path, mtimeMs, size]) => {
+      const found = statSync(path);
+      return found.mtimeMs === mtimeMs && found.size === size;
+    });
+  } catch {
+    return false;
+  }
+}
+
+/** The link is put in place last: what it leads to is whole. */
+function point(cache: string, key: string): void {
+  const temporary = join(cache, `.current-${process.pid}`);
+  rmSync(temporary, { force: true });
+  symlinkSync(key, temporary);
+  renameSync(temporary, join(cache, 'current'));
 }
 
 async function bundle(top: string) {
@@ -123,7 +160,7 @@ function run(program: string, ...args: readonly string[]): void {
 
 function removeOld(cache: string, key: string): void {
   for (const name of readdirSync(cache)) {
-    if (name === key || name === 'hull-oci') continue;
+    if ([key, 'hull-oci', 'current'].includes(name)) continue;
     const path = join(cache, name);
     const found = statSync(path, { throwIfNoEntry: false });
     if (found && Date.now() - found.mtimeMs > graceMs) rmSync(path, { recursive: true, force: true });

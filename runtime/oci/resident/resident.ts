@@ -2,6 +2,7 @@ import { chmodSync, closeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../base/errors.ts';
+import { monotonicMs } from '../../base/monotonic.ts';
 import { peerOf, receiveWithDescriptors } from '../../sys/unix-rights.ts';
 import { OwnProcessNeeded } from '../caller.ts';
 import { ociMain } from '../main.ts';
@@ -21,10 +22,13 @@ export interface ResidentOptions {
 }
 
 const greetingPatienceMs = 1000;
+/** How long the sources are taken to be as they were. */
+const currencyMs = 100;
 
 /** Makes calls of the command line for others, until the signal or for want of calls. Throws EADDRINUSE where another one serves. */
 export async function serveCalls(options: ResidentOptions): Promise<void> {
   const own = standingOf('/proc/self');
+  const isCurrent = atMostEvery(currencyMs, options.isCurrent);
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
   let calls = 0;
   let idle = setTimeout(() => {}, 0);
@@ -35,7 +39,7 @@ export async function serveCalls(options: ResidentOptions): Promise<void> {
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     calls += 1;
     clearTimeout(idle);
-    void serveOne(socket, own, options)
+    void serveOne(socket, own, { ...options, isCurrent })
       .then((stay) => {
         if (!stay) end();
       })
@@ -53,6 +57,17 @@ export async function serveCalls(options: ResidentOptions): Promise<void> {
   clearTimeout(idle);
   // Removes the socket: no new calls. Those under way are finished.
   await new Promise<void>((done) => server.close(() => done()));
+}
+
+function atMostEvery(ms: number, ask: () => boolean): () => boolean {
+  let asked = Number.NEGATIVE_INFINITY;
+  let answer = true;
+  return () => {
+    if (monotonicMs() - asked < ms) return answer;
+    asked = monotonicMs();
+    answer = ask();
+    return answer;
+  };
 }
 
 async function listen(server: Server, path: string): Promise<void> {

@@ -15,6 +15,7 @@ export const execLatency: Task = {
   contenders: [
     engine('hull', 'overlay', (world) => world.hull('overlay')),
     oci('hull-oci'),
+    oci('hull-oci (warm)'),
     oci('crun'),
     oci('runc'),
     engine('docker', 'overlay2', (world) => world.docker()),

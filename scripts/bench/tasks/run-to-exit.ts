@@ -21,6 +21,7 @@ export const runToExit: Task = {
       (docker) => () => timed(() => wholeLife(docker, smallImage, ['true'])),
     ),
     oci('hull-oci', 1),
+    oci('hull-oci (warm)', 1),
     oci('crun', 1),
     oci('runc', 1),
     {
@@ -57,6 +58,7 @@ export const parallelStarts: Task = {
   contenders: [
     engine('hull', (world) => world.hull('overlay'), parallelSample),
     oci('hull-oci', together),
+    oci('hull-oci (warm)', together),
     oci('crun', together),
     oci('runc', together),
     engine('docker', (world) => world.docker(), parallelSample),
