@@ -19,9 +19,12 @@ export class StepContainer {
   readonly container: Container;
   readonly #job: BuildJob;
 
-  private constructor(job: BuildJob, container: Container) {
+  readonly #warnings: readonly string[];
+
+  private constructor(job: BuildJob, container: Container, warnings: readonly string[]) {
     this.#job = job;
     this.container = container;
+    this.#warnings = warnings;
   }
 
   /** Upon an image, or nothing. `config`: what differs from the image's. */
@@ -33,12 +36,8 @@ export class StepContainer {
     const { engine, request } = job;
     const body = { ...config, Image: image?.id ?? 'scratch', HostConfig: request.host };
     const { id, warnings } = await createContainer(engine, body, undefined, { forBuild: true });
-    const step = new StepContainer(job, engine.containers.get(id));
-    step.#warnings = warnings;
-    return step;
+    return new StepContainer(job, engine.containers.get(id), warnings);
   }
-
-  #warnings: readonly string[] = [];
 
   get id(): string {
     return this.container.id;
@@ -70,10 +69,10 @@ export class StepContainer {
 
   /** The instruction has succeeded, or not: the container goes, or stays as one of the user's. */
   async end(outcome: 'succeeded' | 'failed'): Promise<void> {
-    const { request, signal } = this.#job;
+    const { request, signal, engine } = this.#job;
     const goes =
       request.removes === 'always' || (request.removes === 'on-success' && outcome === 'succeeded');
-    if (goes || signal.aborted) return await this.remove();
+    if (goes || signal.aborted || engine.stopping.aborted) return await this.remove();
     using _ = await this.container.mutex.acquire();
     if (!this.container.gone) await this.container.update({ forBuild: false });
   }

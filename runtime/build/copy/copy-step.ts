@@ -36,7 +36,6 @@ export async function copyStep(
   }
   const flags = `${chown && `--chown=${chown}`}${request.chmod && `--chmod=${request.chmod}`}`;
   const target = Buffer.from(absolute(workingDir, destination), 'utf8').toString('latin1');
-  const copied = { done: false };
   await take(`${instruction} ${flags}${checksumOf(sources)} in ${destination} `, (root) =>
     failing('failed to copy files', async () => {
       const keepsOwner = from !== undefined && chown === '';
@@ -46,7 +45,6 @@ export async function copyStep(
         mode,
         unpacks: instruction === 'ADD',
       });
-      copied.done = true;
       // The new layer is compared with its parent next, which may be this very tree.
       await tree.close();
     }),
