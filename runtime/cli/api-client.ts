@@ -18,6 +18,21 @@ export async function getStream(socketPath: string, path: string): Promise<Incom
   return response;
 }
 
+/** One call with a body of JSON, or none; the answer's JSON, or undefined where it has none. */
+export async function call(
+  socketPath: string,
+  method: 'POST' | 'DELETE',
+  path: string,
+  body?: object,
+): Promise<unknown> {
+  const bytes = body && [Buffer.from(JSON.stringify(body))];
+  const headers: Record<string, string> = body ? { 'Content-Type': 'application/json' } : {};
+  const response = await send(socketPath, method, path, headers, bytes && Readable.from(bytes));
+  await expectSuccess(response);
+  const answer = await text(response);
+  return answer === '' ? undefined : JSON.parse(answer);
+}
+
 /** What went wrong in the middle of an answer. */
 export class FailedAnswer extends HullError {
   /** Of the command that failed, where it was one. */

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander';
 import { hullVersion } from '../daemon/version.ts';
 import { defaultSocket } from './defaults.ts';
 import { collect, parseBytes, parseHost, parseStorageOption } from './options.ts';
+import { volumeProgram } from './volume-program.ts';
 
 /** The `hull` command. What a command needs is imported when it runs: start-up is felt in emulated guests. */
 function makeProgram(): Command {
@@ -133,6 +134,8 @@ Everything that is not here, the docker client does:
       const { imagesCommand } = await import('./commands/images.ts');
       await imagesCommand(host);
     });
+
+  program.addCommand(volumeProgram(hostOption));
 
   program
     .command('save <images...>')

@@ -4,7 +4,8 @@ import type { HeldTree } from '../storage/with-tree.ts';
 import type { Container } from './container.ts';
 import { openContainerTree, openStillTree, type TreeOptions } from './container-tree.ts';
 import type { Engine } from './engine.ts';
-import { prepareMounts, releaseVolumes } from './mounts/prepare-mounts.ts';
+import { prepareMounts } from './mounts/prepare-mounts.ts';
+import { releaseVolumes } from './mounts/release-volumes.ts';
 
 /**
  * The container's files as its processes see them, volumes and binds included, without /proc, /sys and /dev: for `docker cp`. With `write`

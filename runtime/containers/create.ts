@@ -1,6 +1,5 @@
-import { stat } from 'node:fs/promises';
 import { Cleanup } from '../base/cleanup.ts';
-import { HullError, ifExists } from '../base/errors.ts';
+import { HullError } from '../base/errors.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import { Container } from './container.ts';
 import type { ContainerTable } from './container-table.ts';
@@ -11,7 +10,8 @@ import { limitWarnings } from './limits.ts';
 import { mergeConfig } from './merge-config.ts';
 import type { ChosenMounts } from './mounts/choose-mounts.ts';
 import type { MountPoint } from './mounts/mount-point.ts';
-import { missingSource, plainMounts } from './mounts/prepare-mounts.ts';
+import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
+import { plainMounts } from './mounts/spec-mount.ts';
 import { checkName, newContainerId, proposeName } from './names.ts';
 import { publishContainer } from './publish.ts';
 import type { ContainerConfig, ContainerRecord } from './record.ts';
@@ -41,9 +41,10 @@ export async function createContainer(
   { forBuild = false }: CreateOptions = {},
 ): Promise<Created> {
   // Validation brings a library that nothing else at start-up needs.
-  const [{ parseCreateRequest }, { chooseMounts }] = await Promise.all([
+  const [{ parseCreateRequest }, { chooseMounts }, { checkSources }] = await Promise.all([
     import('./create-request.ts'),
     import('./mounts/choose-mounts.ts'),
+    import('./mounts/check-sources.ts'),
   ]);
   const request = parseCreateRequest(body);
   const isEmpty = forBuild && request.Image === 'scratch';
@@ -143,21 +144,13 @@ function freeName(table: ContainerTable): string {
   }
 }
 
-/** As Docker: what a Mount names has to be there; a folder that a bind names is made at the start. */
-async function checkSources(mounts: readonly MountPoint[]): Promise<void> {
-  for (const point of mounts) {
-    if (point.type !== 'bind' || point.makeSource) continue;
-    if (!(await ifExists(stat(point.source)))) throw missingSource(point.source);
-  }
-}
-
 async function giveVolumes(
   engine: Engine,
   container: Container,
   volumes: ChosenMounts['volumes'],
   undo: Cleanup,
 ): Promise<void> {
-  const { makeVolumes, removeAnonymousVolumes } = await import('./mounts/make-volumes.ts');
+  const { makeVolumes } = await import('./mounts/make-volumes.ts');
   undo.push(() => removeAnonymousVolumes(engine, container));
   await makeVolumes(engine, container, volumes);
 }

@@ -8,7 +8,7 @@ import type { Container } from './container.ts';
 import { writeContainerFiles } from './container-files.ts';
 import { cgroupOf, type Engine, logPathOf, runDirOf } from './engine.ts';
 import { hostDevices } from './host-devices.ts';
-import { plainMounts } from './mounts/prepare-mounts.ts';
+import { plainMounts } from './mounts/spec-mount.ts';
 import { isAlive } from './record.ts';
 import { requestedDevices } from './requested-devices.ts';
 import { makeSpec } from './spec.ts';

@@ -5,7 +5,7 @@ import type { ExitRecord } from '../launch/types.ts';
 import { watchExit } from '../launch/watch-exit.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
-import { releaseVolumes } from './mounts/prepare-mounts.ts';
+import { releaseVolumes } from './mounts/release-volumes.ts';
 import { publishContainer } from './publish.ts';
 import { type ExitedState, isAlive, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';

@@ -7,7 +7,7 @@ import { watchExit } from '../launch/watch-exit.ts';
 import { brokenRecord } from './broken-record.ts';
 import { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
-import { removeAnonymousVolumes } from './mounts/make-volumes.ts';
+import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { finishLocked, scheduleRestart, settle, watchContainer } from './on-exit.ts';
 import { isSameProcess } from './processes.ts';
 import { type ContainerRecord, isAlive, lastRun, type RunningState } from './record.ts';

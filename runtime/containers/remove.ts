@@ -4,7 +4,7 @@ import { errorText } from '../base/log.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { killAndWait } from './kill.ts';
-import { removeAnonymousVolumes } from './mounts/make-volumes.ts';
+import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { publishContainer } from './publish.ts';
 import { type ContainerState, isAlive, lastRun } from './record.ts';
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { parseCreateRequest } from './create-request.ts';
 import { mergeConfig } from './merge-config.ts';
 import { chooseMounts } from './mounts/choose-mounts.ts';
-import { plainMounts } from './mounts/prepare-mounts.ts';
+import { plainMounts } from './mounts/spec-mount.ts';
 import { noDevices } from './requested-devices.ts';
 import { makeSpec, type SpecInput } from './spec.ts';
 

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
+import type { SpecMount } from '../base/oci.ts';
 import { launch } from '../launch/launch.ts';
 import { LaunchError } from '../launch/launch-error.ts';
 import { userOf } from './accounts.ts';
@@ -9,7 +10,7 @@ import type { Container } from './container.ts';
 import { cgroupOf, cgroupPathOf, type Engine, runDirOf } from './engine.ts';
 import { makeLaunchRequest } from './launch-request.ts';
 import { resourcesOf } from './limits.ts';
-import { prepareMounts, releaseVolumes } from './mounts/prepare-mounts.ts';
+import { releaseVolumes } from './mounts/release-volumes.ts';
 import { watchContainer } from './on-exit.ts';
 import { publishContainer } from './publish.ts';
 import { type ContainerState, isAlive, lastRun, type Run, type RunningState } from './record.ts';
@@ -93,7 +94,7 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   const cgroup = await engine.cgroups.create(cgroupPathOf(engine, id), resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
-  const mounts = await prepareMounts(engine, container);
+  const mounts = await mountsFor(engine, container);
   const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, mounts);
   const launched = await launch(request);
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
@@ -103,6 +104,13 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   await container.update({ state, error: '', heldBy: undefined });
   undo.commit();
   return state;
+}
+
+/** Most containers have none, and need not load what prepares them. */
+async function mountsFor(engine: Engine, container: Container): Promise<readonly SpecMount[]> {
+  if (container.record.mounts.length === 0) return [];
+  const { prepareMounts } = await import('./mounts/prepare-mounts.ts');
+  return await prepareMounts(engine, container);
 }
 
 /** What the failed start leaves: never run yet, or the last run with the failure's exit code. */

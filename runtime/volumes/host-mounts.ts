@@ -1,21 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
-import { escapeMountPath, isWithin, readMountInfo } from '../kernel/mountinfo.ts';
 import { mountOnHost, unmountOnHost } from '../launch/mount-on-host.ts';
 import type { VolumeMount } from './driver-options.ts';
+import { isMounted } from './mounted.ts';
 import type { Volume } from './volume.ts';
-
-/** Whether something is mounted over a volume's folder. */
-export function isMounted(path: string): boolean {
-  return readMountInfo('self', escapeMountPath(path)).some(({ mountPoint }) => mountPoint === path);
-}
-
-/** All mount points below a folder. */
-export function mountedBelow(folder: string): readonly string[] {
-  const found = readMountInfo('self', escapeMountPath(folder)).map(({ mountPoint }) => mountPoint);
-  return [...new Set(found.filter((path) => path !== folder && isWithin(path, folder)))];
-}
 
 /** Kind `invalid`: what is wrong with a mount of the user's own is for the user to mend. */
 export async function mountVolume(volume: Volume, mount: VolumeMount): Promise<void> {

@@ -8,7 +8,7 @@ import type { TreeFolder } from '../images/tar-writing/tree-folder.ts';
 import { KeyedMutex } from '../storage/keyed-mutex.ts';
 import { mountBelow, removeTree } from '../storage/remove-tree.ts';
 import { parseDriverOptions } from './driver-options.ts';
-import { isMounted, mountedBelow, mountVolume, unmountVolume } from './host-mounts.ts';
+import { isMounted, mountedBelow } from './mounted.ts';
 import { anonymousLabel, hasOptions, type Volume, type VolumeWish } from './volume.ts';
 import { checkVolumeName, newVolumeName } from './volume-name.ts';
 import { readVolume, type StoredVolume, volumeFile } from './volume-record.ts';
@@ -98,7 +98,7 @@ export class VolumeStore {
       if (inUse.length > 0) {
         throw new HullError(`remove ${name}: volume is in use - [${inUse.join(', ')}]`, { kind: 'conflict' });
       }
-      if (isMounted(this.dataOf(name))) await unmountVolume(this.dataOf(name));
+      if (isMounted(this.dataOf(name))) await unmount(this.dataOf(name));
       const mounted = mountBelow(path);
       if (mounted) throw new HullError(`Cannot remove volume ${name}: ${mounted}`, { kind: 'busy' });
       await rename(path, trash);
@@ -129,7 +129,7 @@ export class VolumeStore {
   async unmount(name: string, isNeeded: () => boolean): Promise<void> {
     using _ = await this.#turns.take(name);
     const data = this.dataOf(name);
-    if (isMounted(data) && !isNeeded()) await unmountVolume(data);
+    if (isMounted(data) && !isNeeded()) await unmount(data);
   }
 
   /**
@@ -137,8 +137,8 @@ export class VolumeStore {
    * in lines. A mounted volume stays mounted.
    */
   async fill(name: string, open: () => Promise<FillSource | undefined>): Promise<readonly string[]> {
-    const { fillVolume, isEmptyVolume } = await import('./copy-up.ts');
     using _ = await this.#turns.take(name);
+    const { fillVolume, isEmptyVolume } = await import('./copy-up.ts');
     const volume = await this.#mount(name);
     const data = volume.mountPoint;
     const place = { data, beside: hasOptions(volume) ? data : join(this.root, name) };
@@ -153,7 +153,7 @@ export class VolumeStore {
     for (const path of mountedBelow(this.root)) {
       const name = path.slice(this.root.length + 1, -dataFolder.length - 1);
       if (needed.has(name) || path !== this.dataOf(name)) continue;
-      await unmountVolume(path);
+      await unmount(path);
       done.push(`unmounted volume ${name}`);
     }
     return done;
@@ -162,7 +162,10 @@ export class VolumeStore {
   async #mount(name: string): Promise<Volume> {
     const volume = await this.get(name);
     const mount = parseDriverOptions(volume.options);
-    if (mount && !isMounted(volume.mountPoint)) await mountVolume(volume, mount);
+    if (mount && !isMounted(volume.mountPoint)) {
+      const { mountVolume } = await import('./host-mounts.ts');
+      await mountVolume(volume, mount);
+    }
     return volume;
   }
 
@@ -178,6 +181,12 @@ export class VolumeStore {
     }
     return done;
   }
+}
+
+/** What mounts and copies is loaded with its first use: a daemon without volumes starts without it. */
+async function unmount(path: string): Promise<void> {
+  const { unmountVolume } = await import('./host-mounts.ts');
+  await unmountVolume(path);
 }
 
 /** A folder of a root that is held as long as this is. */

@@ -6,8 +6,8 @@ import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import { publishVolume } from '../publish.ts';
 import type { ChosenMounts } from './choose-mounts.ts';
-import { releaseVolumes } from './prepare-mounts.ts';
-import { usersOfVolume, volumesOf } from './volume-use.ts';
+import { releaseVolumes } from './release-volumes.ts';
+import { volumesOf } from './volume-use.ts';
 
 /**
  * Afterwards the volumes of a new container are there, and those that were empty have what its image has at their mount points. Its record
@@ -35,16 +35,6 @@ export async function makeVolumes(
   } finally {
     await tree?.[Symbol.asyncDispose]();
     await releaseVolumes(engine, container);
-  }
-}
-
-/** Removes what nobody but this container has and nobody named. One that is in use elsewhere stays. */
-export async function removeAnonymousVolumes(engine: Engine, container: Container): Promise<void> {
-  for (const { name, anonymous } of volumesOf(container.record.mounts)) {
-    if (!anonymous) continue;
-    const users = () => usersOfVolume(engine, name, container.id);
-    if (await engine.volumes.removeUnused(name, { users }))
-      publishVolume(engine, 'destroy', name, { driver: 'local' });
   }
 }
 

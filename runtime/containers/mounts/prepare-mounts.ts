@@ -5,9 +5,9 @@ import { resolveInTree } from '../../images/tar-writing/resolve.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import { checkPropagation } from './check-propagation.ts';
-import type { BindPoint, MountPoint, VolumePoint } from './mount-point.ts';
+import { missingSource } from './check-sources.ts';
+import type { BindPoint, VolumePoint } from './mount-point.ts';
 import { specMountOf } from './spec-mount.ts';
-import { isVolumeNeeded, volumesOf } from './volume-use.ts';
 
 /**
  * What has to be there before a container's own mounts can be made: volumes with options are mounted on the host, missing sources made where that
@@ -20,18 +20,6 @@ export async function prepareMounts(engine: Engine, { record }: Container): Prom
     if (point.type === 'volume') await prepareVolume(engine, point);
   }
   return record.mounts.map((point) => specMountOf(point, { readsOnlyBelow }));
-}
-
-/** The same mounts without a look at the host: to check a request, or to show a start. */
-export function plainMounts(points: readonly MountPoint[]): readonly SpecMount[] {
-  return points.map((point) => specMountOf(point, { readsOnlyBelow: true }));
-}
-
-/** Unmounts the container's volumes with options from the host where no other container needs them. */
-export async function releaseVolumes(engine: Engine, { id, record }: Container): Promise<void> {
-  for (const { name } of volumesOf(record.mounts)) {
-    await engine.volumes.unmount(name, () => isVolumeNeeded(engine, name, id));
-  }
 }
 
 async function prepareBind(point: BindPoint, readsOnlyBelow: boolean): Promise<void> {
@@ -47,12 +35,6 @@ async function prepareBind(point: BindPoint, readsOnlyBelow: boolean): Promise<v
     await mkdir(source, { recursive: true });
   }
   checkPropagation(await realpath(source), propagation);
-}
-
-export function missingSource(source: string): HullError {
-  return new HullError(`invalid mount config for type "bind": bind source path does not exist: ${source}`, {
-    kind: 'invalid',
-  });
 }
 
 async function prepareVolume(engine: Engine, { name, subpath }: VolumePoint): Promise<void> {

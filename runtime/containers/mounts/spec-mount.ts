@@ -28,3 +28,8 @@ export function specMountOf(point: MountPoint, { readsOnlyBelow }: SpecMountOpti
     ...(isBind || point.subpath === '' ? {} : { subpath: point.subpath }),
   };
 }
+
+/** All of them without a look at the host: to check a request, or to show a start. */
+export function plainMounts(points: readonly MountPoint[]): readonly SpecMount[] {
+  return points.map((point) => specMountOf(point, { readsOnlyBelow: true }));
+}
