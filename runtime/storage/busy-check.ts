@@ -28,6 +28,11 @@ export class BusyCheck {
   readonly #records: LayerRecords;
   readonly #lockFolder: string;
   readonly #timings: DriverTimings;
+  /**
+   * Layers that nobody has had a mount of since they were made, or since a search found nobody: a namespace that shows one is a copy of
+   * one that does. The search reads a link of every process of the host, so it is made once for each use.
+   */
+  readonly #unshown = new Set<string>();
 
   constructor(backend: LayerBackend, records: LayerRecords, lockFolder: string, timings: DriverTimings) {
     this.#backend = backend;
@@ -40,6 +45,16 @@ export class BusyCheck {
     return join(this.#lockFolder, `${id}.lock`);
   }
 
+  /** Its mounts are about to be handed out, or it is gone. */
+  shown(id: string): void {
+    this.#unshown.delete(id);
+  }
+
+  /** It has just been made. */
+  made(id: string): void {
+    this.#unshown.add(id);
+  }
+
   /** Nobody has the lock, and no mount namespace shows the layer: undefined, or who does. */
   async seenBy(layer: LayerRecord): Promise<string | undefined> {
     const lockPath = this.lockPath(layer.id);
@@ -47,7 +62,7 @@ export class BusyCheck {
     const chain = this.#records.chain(layer);
     const thing = this.#backend.heldThing(chain);
     if (!thing) return undefined;
-    const holders = findMountHolders(thing);
+    const holders = this.#unshown.has(layer.id) ? [] : findMountHolders(thing);
     if (holders.length > 0) return holdersText(holders);
     return this.#backend.pinned(chain) ? unseen : undefined;
   }
@@ -59,6 +74,7 @@ export class BusyCheck {
       if (seen !== undefined) return seen;
       return (await this.#backend.deactivate(layer)) ? undefined : unseen;
     });
+    this.#unshown.add(layer.id);
   }
 
   async retry(

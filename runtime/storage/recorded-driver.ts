@@ -122,6 +122,7 @@ export class RecordedDriver implements StorageDriver {
       throw await this.#undo(layer, error);
     }
     await this.#backend.made(ready);
+    this.#busy.made(id);
   }
 
   async remove(id: LayerId): Promise<void> {
@@ -141,6 +142,7 @@ export class RecordedDriver implements StorageDriver {
     // A child may have been made during the wait; from here to the record nothing else runs.
     this.#refuseWithChildren(id);
     await this.#finishRemoval(layer);
+    this.#busy.shown(id);
   }
 
   async list(): Promise<readonly LayerId[]> {
@@ -162,6 +164,7 @@ export class RecordedDriver implements StorageDriver {
       if (seen !== undefined || !shown) return seen;
       return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
     });
+    this.#busy.shown(id);
     const mounts = await this.#backend.activate(this.#records.chain(layer));
     if (!brief && !shown) await lockFile.write('shown to a container\n');
     return { mounts: readOnly ? mounts.map(readOnlyMount) : mounts, lockPath };
