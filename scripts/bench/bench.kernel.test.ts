@@ -41,7 +41,7 @@ it.skipIf(notRoot)(title('a short run writes valid JSON and leaves nothing'), as
     ['hull', 'unshare'],
     ['unshare', 'hull'],
   ]);
-  expect(bench.said()).toMatch(/^run-to-exit +hull\/overlay +ms /m);
+  expect(bench.said()).toMatch(/^\| run-to-exit +\| hull\/overlay +\| ms /m);
   expect(await leftovers()).toEqual([]);
 });
 
@@ -53,7 +53,7 @@ it.skipIf(notRoot)(title('names the reason of each absence'), async () => {
     existsSync(join(place, 'dockerd')),
   );
   expect(bench.said()).toMatch(
-    isThere ? /docker\/overlay2 +ms/ : /docker\/overlay2 absent: no dockerd on the PATH/,
+    isThere ? /docker\/overlay2 +\| ms/ : /docker\/overlay2 absent: no dockerd on the PATH/,
   );
 });
 

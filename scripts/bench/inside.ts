@@ -18,7 +18,7 @@ export interface Errand {
 }
 
 const { root, options, resultFile } = JSON.parse(process.argv[2] ?? '') as Errand;
-const { samples, warmup, seed } = options;
+const { samples, warmup, seed, budget } = options;
 const begin = performance.now();
 const startedAt = new Date().toISOString();
 const loadBefore = loadavg();
@@ -32,7 +32,10 @@ const absent: BenchAbsence[] = [];
     const contenders = task.contenders.filter((contender) => isChosen(contender, options.subjects));
     if (contenders.length === 0) continue;
     const start = performance.now();
-    const outcome = await measureTask(task, contenders, world, { samples, warmup, random });
+    const outcome = await measureTask(task, contenders, world, {
+      ...{ samples, warmup, random },
+      budgetMs: budget * 1000,
+    });
     rows.push(...outcome.rows);
     absent.push(...outcome.absent);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
@@ -55,7 +58,7 @@ const result: BenchResult = {
     loadBefore,
     loadAfter: loadavg(),
   },
-  options: { samples, warmup, seed },
+  options: { samples, warmup, seed, budget },
   rows,
   ratios: ratiosOf(rows),
   absent,

@@ -31,6 +31,16 @@ it('measures each entrant once per round, in changing orders, and leaves the war
   for (const { values } of measured) expect(values).toEqual([3, 4, 5, 6, 7, 8, 9, 10]);
 });
 
+it('begins no further round when its time is over, and has five at least', async () => {
+  const log: string[] = [];
+  const options = { samples: 100, warmup: 1, random: seededRandom(3), budgetMs: 0 };
+  const measured = await interleave(entrants(['a', 'b'], log), options);
+  expect(measured.map(({ values }) => values)).toEqual([
+    [2, 3, 4, 5, 6],
+    [2, 3, 4, 5, 6],
+  ]);
+});
+
 it('takes out what throws, keeps its values, and goes on with the others', async () => {
   const [good, bad] = entrants(['good', 'bad'], []);
   if (!good || !bad) throw new Error('two were made');

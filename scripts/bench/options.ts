@@ -7,6 +7,8 @@ export interface BenchOptions {
   readonly samples: number;
   readonly warmup: number;
   readonly seed: number;
+  /** Seconds after which a task begins no further round. */
+  readonly budget: number;
   readonly json?: string;
   readonly list: boolean;
 }
@@ -31,6 +33,11 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
         .argParser(whole(0, 2 ** 32 - 1))
         .default(undefined, 'the time'),
     )
+    .addOption(
+      new Option('--budget <seconds>', 'of a task; it has 5 rounds at least')
+        .argParser(whole(0, 86_400))
+        .default(15),
+    )
     .option('--json <file>', 'writes the rows and their ratios')
     .option('--list', 'names the tasks and who takes part', false)
     .allowExcessArguments(false)
@@ -45,6 +52,7 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
     samples: given.samples ?? 20,
     warmup: given.warmup ?? 2,
     seed: given.seed ?? Math.floor(Date.now() / 1000),
+    budget: given.budget ?? 15,
     list: given.list ?? false,
     ...(given.json === undefined ? {} : { json: given.json }),
   };

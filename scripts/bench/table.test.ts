@@ -27,7 +27,7 @@ const result: BenchResult = {
     loadBefore: [0.1, 0.2, 0.3],
     loadAfter: [1.25, 1, 1],
   },
-  options: { samples: 20, warmup: 2, seed: 7 },
+  options: { samples: 20, warmup: 2, seed: 7, budget: 15 },
   rows,
   ratios: ratiosOf(rows),
   absent: [
@@ -41,13 +41,14 @@ it('prints medians with three digits, ratios to the reference, and who is missin
   const tasks = [{ name: 'run-to-exit', references: ['docker', 'crun'] as const }];
   expect(renderTable(result, tasks)).toBe(
     [
-      'task         subject       unit  median   p95  samples  ratio',
-      'run-to-exit  hull/overlay  ms      4.40  8.80       20   0.40',
-      'run-to-exit  crun          ms      11.0  22.0       20      1',
-      'run-to-exit  runc          ms      88.0   176       20   8.00',
+      '| task        | subject      | unit | median |  p95 | samples | ratio |',
+      '| ----------- | ------------ | ---- | -----: | ---: | ------: | ----: |',
+      '| run-to-exit | hull/overlay | ms   |   4.40 | 8.80 |      20 |  0.40 |',
+      '| run-to-exit | crun         | ms   |   11.0 | 22.0 |      20 |     1 |',
+      '| run-to-exit | runc         | ms   |   88.0 |  176 |      20 |  8.00 |',
       '',
-      'docker absent: no dockerd on the PATH (run-to-exit, exec)',
-      'runc FAILED: status 1: no (exec)',
+      '- docker absent: no dockerd on the PATH (run-to-exit, exec)',
+      '- runc FAILED: status 1: no (exec)',
       '',
       '2 × A processor, kernel 6.18.0; load 0.10 before, 1.25 after; seed 7',
     ].join('\n'),

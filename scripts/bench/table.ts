@@ -3,7 +3,7 @@ import { nameOf, type Task } from './task.ts';
 
 const columns = ['task', 'subject', 'unit', 'median', 'p95', 'samples', 'ratio'] as const;
 
-/** The table people read, then who is missing and why. No colour: it is pasted into pages. */
+/** The table people read, then who is missing and why. Markdown, without colour: it is pasted into pages. */
 export function renderTable(
   result: BenchResult,
   tasks: readonly Pick<Task, 'name' | 'references'>[],
@@ -40,19 +40,24 @@ function number(value: number): string {
 function absences(absent: readonly BenchAbsence[]): string[] {
   const tasksOf = new Map<string, string[]>();
   for (const absence of absent) {
-    const line = `${nameOf(absence)} ${absence.failed ? 'FAILED' : 'absent'}: ${absence.reason}`;
+    const line = `- ${nameOf(absence)} ${absence.failed ? 'FAILED' : 'absent'}: ${absence.reason}`;
     tasksOf.set(line, [...(tasksOf.get(line) ?? []), absence.task]);
   }
   const lines = [...tasksOf].map(([line, tasks]) => `${line} (${tasks.join(', ')})`);
   return lines.length === 0 ? [] : [...lines, ''];
 }
 
-function layOut(rows: readonly (readonly string[])[]): string[] {
-  const widths = columns.map((_, index) => Math.max(...rows.map((row) => row[index]?.length ?? 0)));
-  return rows.map((row) =>
-    row
-      .map((cell, index) => (index < 3 ? cell.padEnd(widths[index] ?? 0) : cell.padStart(widths[index] ?? 0)))
-      .join('  ')
-      .trimEnd(),
+/** A Markdown table, in columns for those who read it as text. */
+function layOut([header = [], ...rows]: readonly (readonly string[])[]): string[] {
+  const widths = columns.map((_, index) =>
+    Math.max(3, ...[header, ...rows].map((row) => row[index]?.length ?? 0)),
   );
+  const isText = (index: number) => index < 3;
+  const cell = (text: string, index: number) =>
+    isText(index) ? text.padEnd(widths[index] ?? 0) : text.padStart(widths[index] ?? 0);
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`;
+  const rule = widths.map((width, index) =>
+    isText(index) ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  );
+  return [line(header.map(cell)), line(rule), ...rows.map((row) => line(row.map(cell)))];
 }
