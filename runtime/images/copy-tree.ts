@@ -3,7 +3,7 @@ import { explainEntry } from './entry-problem.ts';
 import { LayerWriter } from './layer-writer.ts';
 import type { TarHeader } from './tar-header.ts';
 import { EntryMaker, type TreeEntry } from './tar-writing/tree-entry.ts';
-import { TreeFolder } from './tar-writing/tree-folder.ts';
+import type { TreeFolder } from './tar-writing/tree-folder.ts';
 import { walkFolder } from './tar-writing/walk.ts';
 import type { TarSource } from './tar-writing/write-tar.ts';
 
@@ -30,8 +30,7 @@ export async function copyTree(source: TreeFolder, target: string): Promise<read
 }
 
 /** What a folder looks like now, to be given to another one: owner, mode, attributes, time. */
-export function lookOf(model: string): (target: string) => void {
-  using folder = TreeFolder.root(model);
+export function lookOf(folder: TreeFolder): (target: string) => void {
   const top = rootEntry(folder);
   if (!top) return () => undefined;
   const header: TarHeader = new EntryMaker().make(top).header;

@@ -1,4 +1,4 @@
-import { MS } from '../kernel/mount-options.ts';
+import { MS, parseMountOptions } from '../kernel/mount-options.ts';
 import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
 import { type MountCall, mountAt, mountFlags, quote } from './mount-steps.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
@@ -50,7 +50,7 @@ export function mountCopyUp(
   for (const fd of descriptors) p.call('close', [fd]);
 }
 
+/** Of its options those that an overlay takes as well. */
 function flagsFor({ words }: MountCall): number {
-  const has = (word: string, flag: number) => (words.includes(word) ? flag : 0);
-  return has('ro', MS.RDONLY) | has('nosuid', MS.NOSUID) | has('nodev', MS.NODEV) | has('noexec', MS.NOEXEC);
+  return parseMountOptions(words).flags & (MS.RDONLY | MS.NOSUID | MS.NODEV | MS.NOEXEC);
 }

@@ -3,7 +3,7 @@ import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder } from '../base/atomic-file.ts';
 import { copyTree, lookOf } from '../images/copy-tree.ts';
-import type { TreeFolder } from '../images/tar-writing/tree-folder.ts';
+import { TreeFolder } from '../images/tar-writing/tree-folder.ts';
 import { removeTree } from '../storage/remove-tree.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
 
@@ -33,6 +33,11 @@ export async function isEmptyVolume(place: FillPlace): Promise<boolean> {
 
 /** Afterwards the empty volume has all that is in the folder, and looks like it. Answers what could not be copied, in lines. */
 export async function fillVolume(place: FillPlace, source: TreeFolder): Promise<readonly string[]> {
+  // Nothing can be cut off: what the folder is like is all there is.
+  if (source.names().length === 0) {
+    lookOf(source)(place.data);
+    return [];
+  }
   const copy = join(place.beside, filling);
   await mkdir(copy, { mode: 0o700 });
   try {
@@ -54,7 +59,8 @@ async function settle({ data, beside }: FillPlace): Promise<void> {
   const copy = join(beside, filled);
   if (!isThere(copy)) return;
   // Before the moves change its time.
-  const dress = lookOf(copy);
+  using folder = TreeFolder.root(copy);
+  const dress = lookOf(folder);
   for (const name of await readdir(copy, { encoding: 'buffer' })) {
     const [from, to] = [below(copy, name), below(data, name)];
     // Somebody in the volume was faster with this name: theirs counts.

@@ -138,6 +138,14 @@ describe('copy-up', () => {
     expect(await readdir(join(store.root, 'data'))).toEqual(['_data', 'volume.json']);
   });
 
+  test('an empty folder of the image gives its owner and mode', async () => {
+    const empty = join(folder, 'empty');
+    await mkdir(empty, { mode: 0o710 });
+    expect(await store.fill('data', from(empty))).toEqual([]);
+    expect((await lstat(at('data'))).mode).toBe((await lstat(empty)).mode);
+    expect(await readdir(join(store.root, 'data'))).toEqual(['_data', 'volume.json']);
+  });
+
   test('one that has a file already is left alone, and nothing is opened', async () => {
     await writeFile(at('data', 'own'), 'x');
     expect(await store.fill('data', () => Promise.reject(new Error('opened')))).toEqual([]);
