@@ -7,7 +7,7 @@ import { defaultSpec } from './spec-template.ts';
 
 /** Does what a call does, without its effects: V8 keeps the code that has run for later starts. */
 export async function warmUp(): Promise<number> {
-  await findHierarchies();
+  await findHierarchies().catch(() => []);
   const spec = checkSpec(
     { ...defaultSpec, process: { ...defaultSpec.process, terminal: false } },
     'template',
