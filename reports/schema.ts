@@ -78,6 +78,11 @@ export const Results = z.object({
   durationMs: z.number().nonnegative(),
   command: z.string(),
   commit: z.string().optional(),
+  seed: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('--seed: what every random choice of the scenarios came from'),
   hosts: z.array(HostReport),
   results: z.array(Result),
 });

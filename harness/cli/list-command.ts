@@ -8,7 +8,7 @@ export function listCommand(): Command {
   return withSelection(
     new Command('list').description('Prints the jobs a run would do, one per line.'),
   ).action(async (patterns: string[], flags: Parameters<typeof selectionOf>[1]) => {
-    const { jobs } = await planProject(selectionOf(patterns, flags));
+    const { jobs } = await planProject(selectionOf(patterns, flags), flags.shard);
     process.stdout.write(jobs.map((job) => `${jobName(job)}\n`).join(''));
   });
 }

@@ -5,6 +5,7 @@ import type { HostDefinition } from '../hosts/host.ts';
 import type { Job } from '../matrix/cell.ts';
 import { loadHosts } from '../matrix/load-hosts.ts';
 import { plan, type Selection } from '../matrix/plan.ts';
+import { type Shard, shardOf } from '../matrix/shard.ts';
 import { collectScenarios } from '../run/collect-scenarios.ts';
 import type { CollectedScenario } from '../run/recorder.ts';
 
@@ -23,10 +24,11 @@ export interface Planned {
 }
 
 /** hosts.yaml and the scenarios, planned. Throws HostsFileError and SelectionError, which are the user's to mend. */
-export async function planProject(selection: Selection): Promise<Planned> {
+export async function planProject(selection: Selection, shard?: Shard): Promise<Planned> {
   const file = join(projectDir, 'hosts.yaml');
   const shown = relative(process.cwd(), file);
   const hosts = await loadHosts(shown.startsWith('..') ? file : shown);
   const scenarios = await collectScenarios(join(projectDir, 'scenarios'));
-  return { hosts, scenarios, jobs: plan(hosts, scenarios, selection) };
+  const jobs = plan(hosts, scenarios, selection);
+  return { hosts, scenarios, jobs: shard === undefined ? jobs : shardOf(jobs, shard) };
 }

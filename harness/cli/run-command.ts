@@ -10,6 +10,7 @@ import { writeReports } from '../../reports/write.ts';
 import { createProviders } from '../hosts/providers.ts';
 import { type Job, jobName } from '../matrix/cell.ts';
 import { ensureSystemPackages } from '../provision/system-packages.ts';
+import { largestSeed, newSeed } from '../run/random.ts';
 import { runMatrix } from '../run/run-matrix.ts';
 import { interruptSignal } from './interrupt.ts';
 import { cacheDir, type Planned, planProject, projectDir } from './project.ts';
@@ -21,6 +22,7 @@ interface RunFlags {
   readonly retries: number;
   readonly repeat: number;
   readonly report: string;
+  readonly seed?: number;
 }
 
 /** `seatrial run`: boots the hosts, runs the plan, writes the report. */
@@ -35,10 +37,15 @@ export function runCommand(): Command {
       0,
     )
     .option('--report <folder>', 'where the report goes', join(projectDir, 'reports/latest'))
-    .option('--repeat <n>', 'run every scenario this often', wholeNumber(1), 1);
+    .option('--repeat <n>', 'run every scenario this often', wholeNumber(1), 1)
+    .option(
+      '--seed <n>',
+      'what every random choice of the scenarios comes from; without it one is chosen, and told',
+      wholeNumber(0, largestSeed),
+    );
   return withSelection(command).action(
     async (patterns: string[], flags: RunFlags & Parameters<typeof selectionOf>[1]) => {
-      const planned = await planProject(selectionOf(patterns, flags));
+      const planned = await planProject(selectionOf(patterns, flags), flags.shard);
       if (flags.list) {
         process.stdout.write(planned.jobs.map((job) => `${jobName(job)}\n`).join(''));
         return;
@@ -51,7 +58,7 @@ export function runCommand(): Command {
 /** Answers the exit status: 0 green, 1 red, 130 or 143 interrupted. */
 async function run(
   { hosts, jobs, scenarios }: Planned,
-  { retries, repeat, report }: RunFlags,
+  { retries, repeat, report, seed = newSeed() }: RunFlags,
 ): Promise<number> {
   const startedAt = new Date();
   const started = performance.now();
@@ -63,6 +70,7 @@ async function run(
   using terminal = new TerminalReport({ stream: process.stdout });
   const progress = (message: string) => terminal.note(message);
   terminal.plan(jobs.map(jobId));
+  progress(`seed ${seed}`);
 
   await ensureSystemPackages('scenarios', progress, { signal: interrupted.signal });
   const providers = createProviders();
@@ -90,6 +98,7 @@ async function run(
     },
     retries,
     repeat,
+    seed,
     signal: interrupted.signal,
     events: {
       hostProgress: (host, message) => terminal.hostProgress(host, message),
@@ -108,6 +117,7 @@ async function run(
     durationMs: Math.round(performance.now() - started),
     command: ['npm run scenarios --', ...process.argv.slice(process.argv[2] === 'run' ? 3 : 2)].join(' '),
     ...(commit === undefined ? {} : { commit }),
+    seed,
     hosts: [...end.hosts],
     results: [...end.results],
   };

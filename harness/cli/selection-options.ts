@@ -1,11 +1,13 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Selection } from '../matrix/plan.ts';
+import type { Shard } from '../matrix/shard.ts';
 
 interface SelectionFlags {
   readonly hosts?: readonly string[];
   readonly engines?: readonly string[];
   readonly drivers?: readonly string[];
   readonly text?: string;
+  readonly shard?: Shard;
 }
 
 /** The options that select jobs, the same for every command that plans. */
@@ -15,7 +17,8 @@ export function withSelection(command: Command): Command {
     .option('--hosts <names>', 'only these hosts, separated by commas', names)
     .option('--engines <names>', 'only these engines; docker is there on demand, as a reference', names)
     .option('--drivers <names>', 'only these storage drivers', names)
-    .option('-t, --text <text>', 'only scenarios with this in area/scenario; /…/ is a regular expression');
+    .option('-t, --text <text>', 'only scenarios with this in area/scenario; /…/ is a regular expression')
+    .option('--shard <i/n>', 'only the i-th of n parts of the plan, cut between cells', shard);
 }
 
 export function selectionOf(patterns: readonly string[], flags: SelectionFlags): Selection {
@@ -35,11 +38,18 @@ function names(value: string): readonly string[] {
   return list;
 }
 
-/** For options that count: a whole number of at least `least`. */
-export function wholeNumber(least: number): (value: string) => number {
+function shard(value: string): Shard {
+  const [, index = 0, count = 0] = (/^(\d{1,4})\/(\d{1,4})$/.exec(value) ?? []).map(Number);
+  if (index >= 1 && index <= count) return { index, count };
+  throw new InvalidArgumentError('Wanted i/n with 1 ≤ i ≤ n, such as 1/2.');
+}
+
+/** For options that count: a whole number of at least `least` and at most `most`. */
+export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (Number.isInteger(number) && number >= least) return number;
-    throw new InvalidArgumentError(`Wanted a whole number of at least ${least}.`);
+    if (/^\d+$/.test(value) && number >= least && number <= most) return number;
+    const limit = most === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${most}`;
+    throw new InvalidArgumentError(`Wanted a whole number of at least ${least}${limit}.`);
   };
 }

@@ -15,6 +15,8 @@ export interface CellRun {
   readonly program: EngineProgram;
   /** `area/scenario`, as many as the plan selected for this cell. */
   readonly scenarios: readonly string[];
+  /** Of the run: what random choices come from, see random.ts. */
+  readonly seed: number;
   /** How often each scenario runs. */
   readonly repeat: number;
   /** How often a failed one is tried again. */

@@ -16,9 +16,9 @@ export function evidenceDir(
   return join(reportDir, 'evidence', cell.host, cell.engine, cell.driver.name, area, scenario);
 }
 
-/** The one command that runs a job again. */
-export function rerunCommand(job: { cell: Cell; area: string; scenario: string }): string {
-  return `npm run scenarios -- '${jobName(job)}'`;
+/** The one command that runs a job again, with the same random choices. */
+export function rerunCommand(job: { cell: Cell; area: string; scenario: string }, seed: number): string {
+  return `npm run scenarios -- --seed ${seed} '${jobName(job)}'`;
 }
 
 /** Saves what the guest can tell about a failure. What cannot be had is left out: evidence never adds a failure. */

@@ -11,14 +11,20 @@ import { rerunCommand } from './evidence.ts';
 export class ResultBook {
   readonly #jobs: ReadonlyMap<string, Job>;
   readonly #repeat: number;
+  readonly #seed: number;
   readonly #onResult: (result: Result) => void;
   readonly #records = new Map<string, ScenarioRecord[]>();
   readonly #results = new Map<string, Result>();
   readonly #kernels = new Map<string, string>();
 
-  constructor(jobs: readonly Job[], repeat: number, onResult: (result: Result) => void) {
+  constructor(
+    jobs: readonly Job[],
+    { repeat, seed }: { readonly repeat: number; readonly seed: number },
+    onResult: (result: Result) => void,
+  ) {
     this.#jobs = new Map(jobs.map((job) => [jobName(job), job]));
     this.#repeat = repeat;
+    this.#seed = seed;
     this.#onResult = onResult;
   }
 
@@ -35,7 +41,11 @@ export class ResultBook {
     const evidence: Evidence | undefined =
       whole.outcome === 'pass' || whole.outcome === 'skip'
         ? undefined
-        : { ...whole.evidence, ...(console === undefined ? {} : { console }), rerun: rerunCommand(job) };
+        : {
+            ...whole.evidence,
+            ...(console === undefined ? {} : { console }),
+            rerun: rerunCommand(job, this.#seed),
+          };
     this.#add(job, {
       outcome: whole.outcome,
       durationMs: whole.durationMs,
@@ -51,7 +61,7 @@ export class ResultBook {
       const evidence: Evidence = {
         step: broken.what,
         ...(console === undefined ? {} : { console }),
-        rerun: rerunCommand(job),
+        rerun: rerunCommand(job, this.#seed),
       };
       this.#add(job, {
         outcome: 'infra',
@@ -65,7 +75,12 @@ export class ResultBook {
   /** All jobs (of a host) that have no result are `missing`: planned, and never ran. */
   missing(reason: string, host?: string): void {
     for (const job of this.open(host)) {
-      this.#add(job, { outcome: 'missing', durationMs: 0, reason, evidence: { rerun: rerunCommand(job) } });
+      this.#add(job, {
+        outcome: 'missing',
+        durationMs: 0,
+        reason,
+        evidence: { rerun: rerunCommand(job, this.#seed) },
+      });
     }
   }
 

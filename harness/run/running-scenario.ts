@@ -2,9 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineControl } from '../engines/engine.ts';
 import { testImageReference } from '../images/test-image.ts';
 import type { Allowance, Difference, Snapshot } from '../leaks/types.ts';
+import { cellName } from '../matrix/cell.ts';
 import type { SshRunOptions } from '../ssh/ssh.ts';
 import type { CellSession } from './cell-session.ts';
 import { ScenarioSkip, WaitTimeout } from './errors.ts';
+import { seededRandom } from './random.ts';
 import type { FoundLeak, ScenarioContext, ScenarioHost } from './scenario-context.ts';
 
 /** For all of what a scenario has deferred. */
@@ -21,6 +23,7 @@ export class RunningScenario {
   failure: unknown;
   failedStep = '';
   readonly #name: string;
+  readonly #random: () => number;
   readonly #allow: readonly Allowance[];
   readonly #controller = new AbortController();
   readonly #deferred: (() => PromiseLike<unknown>)[] = [];
@@ -30,8 +33,10 @@ export class RunningScenario {
 
   /** @param name unique in the cell; part of the names the scenario gives. */
   constructor(session: CellSession, name: string, allow: readonly Allowance[] = []) {
+    const { cell, seed } = session.run;
     this.session = session;
     this.#name = name;
+    this.#random = seededRandom(seed, `${cellName(cell)}:${name}`);
     this.#allow = allow;
     const signal = AbortSignal.any([this.#controller.signal, session.ssh.lost]);
     this.signal = signal;
@@ -109,6 +114,7 @@ export class RunningScenario {
       },
       holders: (lines) => this.holders.push(...lines),
       name: (prefix) => `${prefix}-${this.#name}`.slice(0, 120),
+      random: this.#random,
       defer: (undo) => this.#deferred.push(undo),
       leaks: async () => (await session.leaks.diff(before, { ignore: this.#allow })).map(toLeak),
     };

@@ -36,6 +36,11 @@ export interface ScenarioContext {
   holders(lines: readonly string[]): void;
   /** A name for a container (or other resource) unique to this run of this scenario. */
   name(prefix: string): string;
+  /**
+   * Like `Math.random`, from the run's seed: the same in every run of this scenario with that seed. For moments and names; what it
+   * chose belongs into a step's name.
+   */
+  random(): number;
   /** Runs when the scenario is over, whatever its end, before the clean-up of containers and the leak check. Last in, first out. */
   defer(undo: () => Promise<unknown>): void;
   /**

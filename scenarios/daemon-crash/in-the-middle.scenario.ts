@@ -15,9 +15,9 @@ const repeatedInPool = [
   },
 ] as const;
 
-/** A moment after the request, in ms, not the same in every run; the step's name tells it. */
-function momentUpTo(milliseconds: number): number {
-  return Math.floor(Math.random() * milliseconds);
+/** A moment after the request, in ms, another with every seed; the step's name tells it. */
+function momentUpTo(milliseconds: number, { random }: ScenarioContext): number {
+  return Math.floor(random() * milliseconds);
 }
 
 /** Sends a request and kills the daemon while it is at it. Whether the request was answered does not matter. */
@@ -41,11 +41,11 @@ scenario(
   'a start cut off by a crash is whole or undone',
   { dependsOnDriver: true, allow: repeatedInPool },
   async (t) => {
-    const seconds = uniqueSeconds();
+    const seconds = uniqueSeconds(t);
     const container = await create(t, {
       command: shell(`trap 'exit 0' TERM; echo ready; sleep ${seconds} & wait`),
     });
-    await crashDuring(t, 'the start', () => container.start(), momentUpTo(400));
+    await crashDuring(t, 'the start', () => container.start(), momentUpTo(400, t));
     const { Running } = (await container.inspect()).State;
     await t.waitFor(
       Running ? 'its one process' : 'no process of it',
@@ -64,7 +64,7 @@ scenario(
 scenario('a stop cut off by a crash can be repeated', { dependsOnDriver: false }, async (t) => {
   const command = shell("trap 'sleep 0.3; exit 9' TERM; echo ready; sleep 1000 & wait");
   const { container } = await startReady(t, { command });
-  await crashDuring(t, 'the stop', () => container.stop({ t: 10 }), momentUpTo(400));
+  await crashDuring(t, 'the stop', () => container.stop({ t: 10 }), momentUpTo(400, t));
   const { Running } = (await container.inspect()).State;
   if (Running) await container.stop({ t: 10 }).catch(alreadyStopped);
   expect((await container.inspect()).State).toMatchObject({ Status: 'exited', ExitCode: 9, Pid: 0 });
@@ -80,7 +80,7 @@ scenario(
       'dd if=/dev/zero of=/ballast bs=64k count=32; mkdir -p /a/b/c/d; echo ready; sleep 1000',
     );
     const { container } = await startReady(t, { command, name });
-    await crashDuring(t, 'the removal', () => container.remove({ force: true }), momentUpTo(300));
+    await crashDuring(t, 'the removal', () => container.remove({ force: true }), momentUpTo(300, t));
     const there = await container.inspect().then(
       () => true,
       () => false,
