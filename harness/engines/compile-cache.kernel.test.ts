@@ -10,7 +10,7 @@ import { CompileCache } from './compile-cache.ts';
 const why = process.getuid?.() !== 0 ? 'not root' : existsSync(sshdProgram) ? undefined : `no ${sshdProgram}`;
 
 it.skipIf(why !== undefined)(
-  `takes what a host compiled, gives it to the next, and takes again only what did not fit${why ? ` (skipped: ${why})` : ''}`,
+  `takes what a host compiled, gives it to the next, and takes again only where that was not enough${why ? ` (skipped: ${why})` : ''}`,
   { timeout: 30_000 },
   async () => {
     const folder = await mkdtemp(join(tmpdir(), 'compile-cache-'));
@@ -43,6 +43,11 @@ it.skipIf(why !== undefined)(
     await host('second').take(ssh, 'program');
     await host('third').give(ssh, 'program');
     expect(await readdir(join(folder, 'third'))).toEqual(['.given', 'v25']);
+
+    await writeFile(join(folder, 'third/v25/more'), 'compiled');
+    await host('third').take(ssh, 'program');
+    await host('fourth').give(ssh, 'program');
+    expect(await readdir(join(folder, 'fourth/v25'))).toEqual(['a', 'more']);
 
     await host('third').give(ssh, 'another program');
     await writeFile(join(folder, 'third/v25/b'), 'compiled');

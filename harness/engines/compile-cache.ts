@@ -28,8 +28,8 @@ export class CompileCache {
   }
 
   /**
-   * Takes what the host's Node wrote since it was given a cache: nothing where that was good, all where it did not fit (a
-   * processor of other features, another Node). Caches of other programs are dropped.
+   * Takes the cache that the host's Node has added to since it was given one: nothing where that was whole, all where it did
+   * not fit (a processor of other features, another Node). Caches of other programs are dropped.
    */
   async take(ssh: Ssh, program: string): Promise<void> {
     const packed = await ssh.ok(['sh', '-c', takeScript, 'take', this.#onHost]);
@@ -51,7 +51,8 @@ export class CompileCache {
 // The stamp is younger than everything that was given, whose times are those of the host it came from.
 const giveScript = 'mkdir -p "$1" && tar -x -m -C "$1" && : > "$1/.given"';
 
+// Node keeps a folder for each kind of Node and processor: those that it wrote into go, whole.
 const takeScript = `cd "$1" 2>/dev/null || exit 0
 if [ -e .given ]; then newer='-newer .given'; fi
-files=$(find . -type f ! -name .given $newer)
-[ -z "$files" ] || printf '%s\\n' "$files" | tar -c -T - | base64 -w 0`;
+folders=$(find . -type f ! -name .given $newer | cut -d / -f 2 | sort -u)
+[ -z "$folders" ] || tar -c $folders | base64 -w 0`;
