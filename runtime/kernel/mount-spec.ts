@@ -13,4 +13,6 @@ export interface MountSpec {
   readonly options: readonly string[];
   /** Folder that is entered for the mount call, so that options stay below one page (overlay with many lowers). */
   readonly cwd?: string;
+  /** Files below /sys that are written once it is mounted, where the kernel has them. */
+  readonly tuning?: readonly { readonly file: string; readonly value: string }[];
 }

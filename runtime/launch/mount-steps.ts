@@ -28,6 +28,8 @@ export const quote = (text: string): string => JSON.stringify(text);
  */
 export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[] | MountedRoot): void {
   keepMounts(p);
+  // The tmpfs hides it.
+  const sys = 'mountedAt' in mounts ? undefined : openSys(p, mounts);
   p.call('mount', [p.text('hull'), p.text(stagingRoot), p.text('tmpfs'), 0, p.text('mode=0700')], {
     what: 'mount a private tmpfs',
   });
@@ -41,7 +43,7 @@ export function stageRoot(p: ProgramBuilder, mounts: readonly MountSpec[] | Moun
     });
     return;
   }
-  mountRoot(p, mounts, stagedRoot);
+  mountRoot(p, mounts, stagedRoot, sys);
 }
 
 /** A root that is mounted already, at a path of this mount namespace. */
@@ -75,14 +77,24 @@ export function mountRootEarly(p: ProgramBuilder, mounts: readonly MountSpec[], 
   });
   p.call('unshare', [newMountNamespace], { what: 'make a mount namespace for the root' });
   keepMounts(p);
-  mountRoot(p, mounts, folder);
+  mountRoot(p, mounts, folder, openSys(p, mounts));
   return () => {
     p.call('setns', [before, newMountNamespace], { what: 'go back to the mount namespace' });
     p.call('close', [before]);
   };
 }
 
-function mountRoot(p: ProgramBuilder, mounts: readonly MountSpec[], folder: string): void {
+function openSys(p: ProgramBuilder, mounts: readonly MountSpec[]): Cell | undefined {
+  if (!mounts.some(({ tuning = [] }) => tuning.length > 0)) return undefined;
+  const sys = p.cell('/sys');
+  p.call('openat', [AT_FDCWD, p.text('/sys'), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], {
+    what: 'open /sys',
+    result: sys,
+  });
+  return sys;
+}
+
+function mountRoot(p: ProgramBuilder, mounts: readonly MountSpec[], folder: string, sys?: Cell): void {
   if (mounts.length === 0) throw new HullError('Cannot mount a root: found no mounts', { kind: 'invalid' });
   for (const mount of mounts) {
     if (mount.target !== '')
@@ -91,7 +103,23 @@ function mountRoot(p: ProgramBuilder, mounts: readonly MountSpec[], folder: stri
         { kind: 'unsupported' },
       );
     rootMount(p, mount, folder);
+    if (sys) for (const { file, value } of mount.tuning ?? []) writeTuning(p, sys, file, value);
   }
+  if (sys) p.call('close', [sys]);
+}
+
+/** An older kernel may lack the file, and /sys may be for reading only: then nothing is written. */
+function writeTuning(p: ProgramBuilder, sys: Cell, file: string, value: string): void {
+  const fd = p.cell(file);
+  const done = p.label(`after ${file}`);
+  p.call('openat', [sys, p.text(file), flagsOf('O_', OPEN, ['WRONLY', 'CLOEXEC'])], {
+    what: `open /sys/${file}`,
+    result: fd,
+    errors: { ENOENT: done, EROFS: done },
+  });
+  p.call('write', [fd, p.text(value), value.length], { what: `write ${quote(value)} to /sys/${file}` });
+  p.call('close', [fd]);
+  p.place(done);
 }
 
 function rootMount(p: ProgramBuilder, { type, source, options, cwd }: MountSpec, folder: string): void {

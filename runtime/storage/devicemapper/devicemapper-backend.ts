@@ -1,18 +1,14 @@
 import { access } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../../base/errors.ts';
-import { discardDevice } from '../../kernel/block-device.ts';
 import { deviceMapper } from '../../kernel/device-mapper.ts';
-import { growFileSystem } from '../../kernel/grow-file-system.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
-import { holdMounts } from '../../launch/hold-mounts.ts';
 import type { DriverCapabilities } from '../driver.ts';
 import { sizeText } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { DeviceNames } from './device-names.ts';
-import { mountOptions } from './make-base.ts';
+import { mountOf } from './make-base.ts';
 import { baseDevice, makePool } from './make-pool.ts';
 import { DeviceBacking, LoopBacking, type PoolBacking } from './pool-backing.ts';
 import { requireFreeSpace, requireWorkingPool } from './pool-health.ts';
@@ -23,6 +19,7 @@ import {
   type PoolSettings,
   writePoolSettings,
 } from './settings.ts';
+import { catchUp, discardBlocks, growDevice, type ThinDevice } from './thin-devices.ts';
 import { ThinPool } from './thin-pool.ts';
 
 /** Thin device numbers have 24 bits. */
@@ -80,12 +77,16 @@ export class DevicemapperBackend implements LayerBackend {
       });
       this.#settings = { ...this.#settings, state: 'ready' };
       await writePoolSettings(this.#home, this.#settings);
-    } else this.#adopted = (await this.#pool.activate()) === 'adopted';
+    } else {
+      await this.#growPool();
+      this.#adopted = (await this.#pool.activate()) === 'adopted';
+    }
     const status = this.#pool.status();
     requireWorkingPool({ name: this.#pool.name, metadata: this.#metadata }, status);
     for (const { key } of records) this.#devices.add(Number(key));
-    this.#transaction = status.transaction;
-    this.#catchUp(records);
+    this.#transaction = catchUp(this.#pool, records, (layer) => this.#deviceOf(layer));
+    this.#nextTransaction =
+      1 + Math.max(this.#transaction, ...records.map(({ transaction = 0 }) => transaction));
     await this.#growBase();
   }
 
@@ -118,8 +119,7 @@ export class DevicemapperBackend implements LayerBackend {
       this.#pool.deleteThin(device);
       snapshot();
     }
-    const size = this.#sizeOf(layer);
-    if (size > this.#sizeBelow(parent)) await this.#grow(this.#names.layer(layer), device, size);
+    if (this.#sizeOf(layer) > this.#sizeBelow(parent)) await this.#grow(this.#deviceOf(layer));
   }
 
   async made({ transaction }: LayerRecord): Promise<void> {
@@ -145,7 +145,7 @@ export class DevicemapperBackend implements LayerBackend {
         },
       );
     }
-    if (this.#options.discardBlocks) await this.#discard(layer);
+    if (this.#options.discardBlocks) await discardBlocks(this.#pool, this.#deviceOf(layer));
     this.#pool.deleteThin(Number(layer.key));
     this.#devices.delete(Number(layer.key));
   }
@@ -238,77 +238,39 @@ export class DevicemapperBackend implements LayerBackend {
     return size ?? this.#settings.baseSize;
   }
 
+  #deviceOf(layer: LayerRecord): ThinDevice {
+    return { name: this.#names.layer(layer), device: Number(layer.key), size: this.#sizeOf(layer) };
+  }
+
   #mount(source: string): MountSpec {
-    const { fs } = this.#settings;
-    return { type: fs, source, target: '', options: [...mountOptions(fs), ...this.#options.mountWords] };
+    return mountOf(source, this.#settings.fs, this.#options);
+  }
+
+  /** Larger files first, then their sizes: a crash in between repeats it. */
+  async #growPool(): Promise<void> {
+    const { dataSize, metadataSize } = { ...this.#settings, ...this.#options.asked };
+    if (dataSize === this.#settings.dataSize && metadataSize === this.#settings.metadataSize) return;
+    if (deviceMapper.info(this.#pool.name)) {
+      throw new HullError(`Cannot make the pool ${this.#pool.name} larger: it is in use`, {
+        kind: 'busy',
+        hint: 'Stop all containers, then start the daemon again with the larger size.',
+      });
+    }
+    await this.#backing?.grow({ data: dataSize, metadata: metadataSize });
+    this.#settings = { ...this.#settings, dataSize, metadataSize };
+    await writePoolSettings(this.#home, this.#settings);
   }
 
   // A crash before the larger size is recorded repeats this, which changes nothing the second time.
   async #growBase(): Promise<void> {
     const wanted = this.#options.asked.baseSize ?? 0;
     if (wanted <= currentBaseSize(this.#settings)) return;
-    await this.#grow(this.#names.base, baseDevice, wanted);
+    await this.#grow({ name: this.#names.base, device: baseDevice, size: wanted });
     this.#settings = { ...this.#settings, grownTo: wanted };
     await writePoolSettings(this.#home, this.#settings);
   }
 
-  async #grow(name: string, device: number, size: number): Promise<void> {
-    const source = this.#pool.node(this.#pool.activateThin(name, device, size));
-    try {
-      await using root = await holdMounts([this.#mount(source)]);
-      await growFileSystem(root.path, this.#settings.fs, size);
-    } finally {
-      await removeSoon(name);
-    }
-  }
-
-  // Deleting tells the pool alone: what is below it (a sparse file) would keep the blocks. Those that others share stay.
-  async #discard(layer: LayerRecord): Promise<void> {
-    const name = this.#names.layer(layer);
-    try {
-      await discardDevice(
-        this.#pool.node(this.#pool.activateThin(name, Number(layer.key), this.#sizeOf(layer))),
-      );
-    } catch (error) {
-      // Half made: there is no device to give anything back.
-      if (codeOf(error) !== 'ENODATA') throw error;
-    } finally {
-      await removeSoon(name);
-    }
-  }
-
-  // A crash between "record ready" and "transaction raised" leaves records ahead of the pool: their devices must be there.
-  #catchUp(records: readonly LayerRecord[]): void {
-    const ahead = records.filter(
-      ({ state, transaction }) => state === 'ready' && (transaction ?? 0) > this.#transaction,
-    );
-    for (const layer of ahead) {
-      const name = this.#names.layer(layer);
-      if (deviceMapper.info(name)) continue;
-      try {
-        this.#pool.activateThin(name, Number(layer.key), this.#sizeOf(layer));
-      } catch (cause) {
-        throw new HullError(
-          `Cannot use the pool ${this.#pool.name}: it is at transaction ${this.#transaction} and lacks device ${layer.key} of layer ${layer.id}, made by transaction ${layer.transaction}`,
-          { kind: 'unavailable', hint: 'The metadata file is older than the layer records.', cause },
-        );
-      }
-      deviceMapper.remove(name);
-    }
-    const latest = Math.max(this.#transaction, ...records.map(({ transaction }) => transaction ?? 0));
-    if (ahead.length > 0) {
-      this.#pool.setTransaction(this.#transaction, latest);
-      this.#transaction = latest;
-    }
-    this.#nextTransaction = latest + 1;
-  }
-}
-
-// A mount that is just going, or a look by udev, holds the device for a moment.
-async function removeSoon(name: string): Promise<void> {
-  for (let attempt = 0; !deviceMapper.remove(name); attempt++) {
-    if (attempt === 40)
-      throw new HullError(`Cannot remove device ${name}: it stays in use`, { kind: 'busy' });
-    await sleep(25);
+  async #grow(device: ThinDevice): Promise<void> {
+    await growDevice(this.#pool, device, this.#settings.fs, (source) => this.#mount(source));
   }
 }

@@ -1,19 +1,12 @@
-import { probeDeviceMapper } from '../../kernel/device-mapper.ts';
-import { probeText } from '../../kernel/probe.ts';
 import { describeStorageDriver } from '../conformance.ts';
-import { needsRoot } from '../conformance-place.ts';
 import { describePool } from './pool-conformance.ts';
+import { smallPool, whyNoPool } from './pool-fixture.ts';
+import { describeMetadataRoom } from './pool-metadata-conformance.ts';
 import { describePoolRoom } from './pool-room-conformance.ts';
 
-const probe = await probeDeviceMapper(['thin-pool', 'thin']);
-const unless = needsRoot() ?? (probeText(probe) || undefined);
-// Small, so that it fits into a guest's disk and mkfs is quick; the layout is the same.
-const options = new Map([
-  ['dm.loopdatasize', '2G'],
-  ['dm.loopmetadatasize', '64M'],
-  ['dm.basesize', '1G'],
-]);
+const unless = await whyNoPool();
 
-describeStorageDriver('devicemapper', { chain: 12, options, unless });
-describePool(options, unless);
-describePoolRoom(options, unless);
+describeStorageDriver('devicemapper', { chain: 12, options: smallPool, unless });
+describePool(smallPool, unless);
+describePoolRoom(smallPool, unless);
+describeMetadataRoom(smallPool, unless);

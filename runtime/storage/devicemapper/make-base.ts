@@ -1,5 +1,7 @@
+import { basename } from 'node:path';
 import { run } from '../../base/command.ts';
-import type { BaseFileSystem } from './settings.ts';
+import type { MountSpec } from '../../kernel/mount-spec.ts';
+import type { BaseFileSystem, DevicemapperOptions } from './settings.ts';
 
 const mib = 1024 ** 2;
 
@@ -24,11 +26,21 @@ export async function makeBaseFileSystem(device: string, fs: BaseFileSystem, siz
   await run('debugfs', ['-w', '-R', 'rmdir lost+found', device]);
 }
 
-/**
- * ext4: no thread that fills the inode tables behind our back, block after block from the pool.
- * Both: blocks of deleted files go back to the pool.
- * xfs: a snapshot has its origin's UUID, which two mounts may not have.
- */
-export function mountOptions(fs: BaseFileSystem): readonly string[] {
-  return fs === 'xfs' ? ['nouuid', 'discard'] : ['noinit_itable', 'discard'];
+/** How a layer's device is mounted. */
+export function mountOf(
+  source: string,
+  fs: BaseFileSystem,
+  { mountWords, xfsRetries }: Pick<DevicemapperOptions, 'mountWords' | 'xfsRetries'>,
+): MountSpec {
+  const mount = { type: fs, source, target: '', options: [...needed[fs], ...mountWords] };
+  if (fs === 'ext4') return mount;
+  const file = `fs/xfs/${basename(source)}/error/metadata/ENOSPC/max_retries`;
+  return { ...mount, tuning: [{ file, value: String(xfsRetries) }] };
 }
+
+const needed: Readonly<Record<BaseFileSystem, readonly string[]>> = {
+  // No thread that fills the inode tables behind our back, block after block from the pool. Blocks of deleted files go back to it.
+  ext4: ['noinit_itable', 'discard'],
+  // A snapshot has its origin's UUID, which two mounts may not have.
+  xfs: ['nouuid', 'discard'],
+};

@@ -11,6 +11,12 @@ interface DeviceNumber {
   readonly minor: number;
 }
 
+/** Bytes. */
+export interface PoolSizes {
+  readonly data: number;
+  readonly metadata: number;
+}
+
 /** What a pool's blocks and its metadata are on. */
 export interface PoolBacking {
   /** Paths for people. */
@@ -22,6 +28,8 @@ export interface PoolBacking {
   refuseUnlessNew(): Promise<void>;
   /** Afterwards there is no pool on it: whatever was, is gone. The pool must be inactive. */
   wipe(): Promise<void>;
+  /** Afterwards there is at least so much room, where it is ours to make. The pool must be inactive. */
+  grow(sizes: PoolSizes): Promise<void>;
   /** The devices for a table; what is pushed is undone when the table holds them. */
   attach(undo: Cleanup): Promise<{ readonly metadata: DeviceNumber; readonly data: DeviceNumber }>;
   /** The pool is gone: afterwards the devices under it are free as well, where they are ours. */
@@ -34,9 +42,9 @@ export interface PoolBacking {
 export class LoopBacking implements PoolBacking {
   readonly data: string;
   readonly metadata: string;
-  readonly #sizes: { readonly data: number; readonly metadata: number };
+  #sizes: PoolSizes;
 
-  constructor(home: string, sizes: { readonly data: number; readonly metadata: number }) {
+  constructor(home: string, sizes: PoolSizes) {
     this.data = join(home, 'data');
     this.metadata = join(home, 'metadata');
     this.#sizes = sizes;
@@ -55,6 +63,17 @@ export class LoopBacking implements PoolBacking {
       await file.truncate(this.#sizes[what]);
       await file.sync();
     }
+  }
+
+  /** The kernel takes a larger metadata device as it finds it; the data's size is in the pool's table. */
+  async grow(sizes: PoolSizes): Promise<void> {
+    for (const what of ['data', 'metadata'] as const) {
+      await using file = await open(this[what], 'r+');
+      if ((await file.stat()).size >= sizes[what]) continue;
+      await file.truncate(sizes[what]);
+      await file.sync();
+    }
+    this.#sizes = sizes;
   }
 
   async attach(undo: Cleanup) {
@@ -110,6 +129,8 @@ export class DeviceBacking implements PoolBacking {
     await device.write(Buffer.alloc(superblock), 0, superblock, 0);
     await device.sync();
   }
+
+  async grow(): Promise<void> {}
 
   async attach() {
     return { metadata: await readBlockDevice(this.metadata), data: await readBlockDevice(this.data) };

@@ -8,6 +8,7 @@ import { makePlace, type Place } from '../conformance-place.ts';
 import type { StorageDriver } from '../driver.ts';
 import { withRoot } from '../with-root.ts';
 import { openDevicemapper } from './devicemapper-driver.ts';
+import { fill } from './pool-fixture.ts';
 
 const minutes = 60_000;
 const mib = 1024 ** 2;
@@ -231,11 +232,4 @@ async function usedData(driver: StorageDriver): Promise<number> {
 
 async function diskBlocks({ home }: Place): Promise<number> {
   return (await stat(join(home, 'data'))).blocks * 512;
-}
-
-async function fill(path: string, bytes: number): Promise<void> {
-  const block = Buffer.alloc(mib, 'x');
-  await using file = await open(path, 'w');
-  for (let written = 0; written < bytes; written += mib) await file.write(block);
-  await file.sync();
 }

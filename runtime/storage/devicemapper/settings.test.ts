@@ -13,6 +13,7 @@ it('defaults are those of a pool of 100 GiB with layers of 10 GiB', () => {
     deferredDeletion: false,
     discardBlocks: true,
     mountWords: [],
+    xfsRetries: 0,
   });
 });
 
@@ -38,6 +39,7 @@ describe('a wrong option is an error with key, value and what is wanted', () => 
     ['dm.fs', 'btrfs', /"btrfs", wanted ext4 or xfs/],
     ['dm.min_free_space', '10', /"10", wanted a percentage/],
     ['dm.use_deferred_removal', 'yes', /"yes", wanted true or false/],
+    ['dm.xfs_nospace_max_retries', '-1', /"-1", wanted a whole number/],
     ['dm.thinpooldev', '/dev/x', /"\/dev\/x", wanted the name of a thin pool/],
     ['dm.datadev', '/dev/sdb', /"dm.metadatadev": found "nothing", wanted a block device of its own/],
     ['dm.nonsense', '1', /has no option "dm.nonsense"; it has dm.loopdatasize, /],
@@ -66,11 +68,12 @@ it('options that exclude each other are refused', () => {
   );
 });
 
-it('a base size may grow and not shrink', () => {
-  const settings = { version: 1, state: 'ready', ...parse().pool, grownTo: 20 * gib } as const;
-  checkAgainstPool({ baseSize: 30 * gib }, settings);
-  checkAgainstPool({ baseSize: 20 * gib }, settings);
-  expect(() => checkAgainstPool({ baseSize: 10 * gib }, settings)).toThrow(/its baseSize is 21474836480/);
+it.each(['baseSize', 'dataSize', 'metadataSize'])('%s may grow and not shrink', (name) => {
+  const { pool } = parse(['dm.loopdatasize', '20G'], ['dm.loopmetadatasize', '20G']);
+  const settings = { version: 1, state: 'ready', ...pool, grownTo: 20 * gib } as const;
+  checkAgainstPool({ [name]: 30 * gib }, settings);
+  checkAgainstPool({ [name]: 20 * gib }, settings);
+  expect(() => checkAgainstPool({ [name]: 10 * gib }, settings)).toThrow(`its ${name} is 21474836480`);
 });
 
 it('a pool keeps what it was made with', () => {

@@ -44,6 +44,8 @@ export interface DevicemapperOptions {
   readonly discardBlocks: boolean;
   /** Mount options of every layer besides those that must be. */
   readonly mountWords: readonly string[];
+  /** How often xfs tries again to write metadata that the pool had no room for, before it stops the file system. */
+  readonly xfsRetries: number;
 }
 
 const kib = 1024;
@@ -71,6 +73,7 @@ const keys = [
   'dm.metadatadev',
   'dm.blkdiscard',
   'dm.mountopt',
+  'dm.xfs_nospace_max_retries',
 ] as const;
 
 /** Kind `invalid` naming key, value and what is wanted. The keys are those of Docker's devicemapper driver. */
@@ -103,6 +106,8 @@ export function parseDevicemapperOptions(options: ReadonlyMap<string, string>): 
     deferredDeletion,
     discardBlocks: given('dm.blkdiscard', parseBoolean) ?? !(asked.devices || asked.thinPool),
     mountWords: (options.get('dm.mountopt') ?? '').split(',').filter(Boolean),
+    // xfs would try for ever, and whoever waits for it could not be killed.
+    xfsRetries: given('dm.xfs_nospace_max_retries', parseCount) ?? 0,
   };
 }
 
@@ -122,13 +127,19 @@ export async function writePoolSettings(home: string, settings: PoolSettings): P
   await writeJsonAtomic(settingsPath(home), settings);
 }
 
-/** A pool keeps what it was made with: another wish is an error, not ignored. Only the base size may become more. */
+/** What may become more, each with how much it is now. */
+const growing: Readonly<Record<string, (settings: PoolSettings) => number>> = {
+  baseSize: currentBaseSize,
+  dataSize: ({ dataSize }) => dataSize,
+  metadataSize: ({ metadataSize }) => metadataSize,
+};
+
+/** A pool keeps what it was made with: another wish is an error, not ignored. Only sizes may become more. */
 export function checkAgainstPool(asked: Partial<PoolSettings>, settings: PoolSettings): void {
   for (const [name, value] of Object.entries(asked)) {
-    const has: unknown =
-      name === 'baseSize' ? currentBaseSize(settings) : settings[name as keyof PoolSettings];
-    if (isDeepStrictEqual(has, value)) continue;
-    if (name === 'baseSize' && Number(value) > Number(has)) continue;
+    const size = growing[name]?.(settings);
+    const has: unknown = size ?? settings[name as keyof PoolSettings];
+    if (isDeepStrictEqual(has, value) || (size !== undefined && Number(value) > size)) continue;
     throw new HullError(
       `Cannot open the thin pool: its ${name} is ${text(has)} since it was made, and the options say ${text(value)}`,
       { kind: 'invalid', hint: 'Drop the option, or start with another data root.' },
@@ -201,6 +212,11 @@ function parseBaseSize(key: string, value: string): number {
   const bytes = parseSize(key, value);
   if (bytes >= 16 * 1024 * kib) return bytes - (bytes % 512);
   throw invalidOption(key, value, 'at least 16M');
+}
+
+function parseCount(key: string, value: string): number {
+  if (/^\d{1,9}$/.test(value)) return Number(value);
+  throw invalidOption(key, value, 'a whole number');
 }
 
 function parseFileSystem(key: string, value: string): BaseFileSystem {
