@@ -15,7 +15,7 @@ function namespaceOf(name: string): NamespaceType | undefined {
  * A container sets only what is its own: a sysctl of the machine, or of a namespace that it shares with the host, is an
  * error of kind `invalid`. Names may have slashes for dots, as sysctl(8) takes them.
  */
-export function checkSysctls({ linux, hostname, domainname }: Spec): void {
+export function checkSysctls({ linux, domainname }: Spec): void {
   for (const written of Object.keys(linux.sysctl ?? {})) {
     const name = sysctlName(written);
     const refuse = (reason: string) =>
@@ -25,8 +25,9 @@ export function checkSysctls({ linux, hostname, domainname }: Spec): void {
     if (type === undefined) throw refuse('it is of the whole machine, wanted one of a namespace');
     if (!linux.namespaces.some((namespace) => namespace.type === type))
       throw refuse(`the container has no ${type} namespace of its own`);
-    if ((name === 'kernel.hostname' && hostname) || (name === 'kernel.domainname' && domainname))
-      throw refuse(`the specification's ${name.slice('kernel.'.length)} says it already`);
+    if (name === 'kernel.hostname') throw refuse("the specification's hostname is for that");
+    if (name === 'kernel.domainname' && domainname && domainname !== linux.sysctl?.[written])
+      throw refuse("the specification's domainname says otherwise");
   }
 }
 

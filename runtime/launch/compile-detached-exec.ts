@@ -1,4 +1,4 @@
-import type { Process } from '../base/oci.ts';
+import type { NamespaceType, Process } from '../base/oci.ts';
 import type { Seccomp } from '../base/oci-seccomp.ts';
 import { seccompFilter } from '../kernel/seccomp-filter.ts';
 import { cloneInto } from './clone-steps.ts';
@@ -19,6 +19,7 @@ export interface DetachedExecRequest {
   readonly cgroup: CgroupEntry;
   readonly process: Process;
   readonly seccomp?: Seccomp;
+  readonly shared?: readonly NamespaceType[];
   readonly preservedDescriptors: number;
   /** Socket that gets the terminal's master, where the process has one. Without it the launcher keeps the master until it is ended. */
   readonly consoleSocket?: string;

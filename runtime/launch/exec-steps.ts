@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import type { NamespaceType, Process } from '../base/oci.ts';
 import type { Seccomp } from '../base/oci-seccomp.ts';
 import { seccompFilter } from '../kernel/seccomp-filter.ts';
@@ -14,6 +15,8 @@ import { becomeUser } from './user-steps.ts';
 export interface CommandRequest {
   readonly process: Process;
   readonly seccomp?: Seccomp;
+  /** Namespaces that the container shares with us: without privileges not even these could be joined. */
+  readonly shared?: readonly NamespaceType[];
 }
 
 /** Where the two kinds of an exec differ: the one of the daemon, and the detached one (`hull oci`). */
@@ -43,6 +46,20 @@ const namespaceFiles: readonly (readonly [NamespaceType, file: string])[] = [
   ['user', 'user'],
 ];
 
+/** Those that the target shares with this process. */
+export function sharedNamespaces(pid: number): readonly NamespaceType[] {
+  const link = (of: number | 'self', file: string) => {
+    try {
+      return readlinkSync(`/proc/${of}/ns/${file}`);
+    } catch {
+      return undefined;
+    }
+  };
+  return namespaceFiles.flatMap(([type, file]) =>
+    link(pid, file) !== undefined && link(pid, file) === link('self', file) ? [type] : [],
+  );
+}
+
 /** Kernels may be built without them (time namespaces are there since 5.6). */
 const isOptional = (type: NamespaceType): boolean => type === 'user' || type === 'time';
 
@@ -50,7 +67,15 @@ const isOptional = (type: NamespaceType): boolean => type === 'user' || type ===
 export function joinPidNamespace(p: ProgramBuilder, { process }: CommandRequest, target: number): void {
   bindToProcessors(p, 'initial', process);
   const pidNamespace = openInTarget(p, target, 'ns/pid', 'RDONLY');
-  p.call('setns', [pidNamespace, namespaceFlag('pid')], { what: 'join the pid namespace' });
+  const joined = p.label('in the pid namespace');
+  const what = 'join the pid namespace';
+  p.call('setns', [pidNamespace, namespaceFlag('pid')], { what, errors: { EPERM: 'next' }, zero: joined });
+  // Without privileges of our own we have those that the container's user namespace gives.
+  const user = openInTarget(p, target, 'ns/user', 'RDONLY');
+  p.call('setns', [user, namespaceFlag('user')], { what: 'join the user namespace first' });
+  p.call('close', [user]);
+  p.call('setns', [pidNamespace, namespaceFlag('pid')], { what });
+  p.place(joined);
   p.call('close', [pidNamespace]);
 }
 
@@ -76,7 +101,7 @@ export function becomeCommand(p: ProgramBuilder, request: CommandRequest, form: 
   limitResources(p, process);
   setScheduling(p, process);
   setLabels(p, process, proc);
-  joinContainer(p, form.target);
+  joinContainer(p, form.target, request.shared);
   form.inRoot?.();
   p.call('chdir', [p.text(process.cwd)], { what: `enter working folder ${JSON.stringify(process.cwd)}` });
   const seccomp = request.seccomp && seccompFilter(request.seccomp);
@@ -88,9 +113,10 @@ export function becomeCommand(p: ProgramBuilder, request: CommandRequest, form: 
   execute(p, process, stat, { seccomp, listenerTold: form.listenerTold });
 }
 
-function joinContainer(p: ProgramBuilder, target: number): void {
+function joinContainer(p: ProgramBuilder, target: number, shared: readonly NamespaceType[] = []): void {
   const root = openInTarget(p, target, 'root', 'PATH');
-  const namespaces = namespaceFiles.map(
+  const others = namespaceFiles.filter(([type]) => !shared.includes(type));
+  const namespaces = others.map(
     ([type, file]) => [type, openInTarget(p, target, `ns/${file}`, 'RDONLY', isOptional(type))] as const,
   );
   for (const [type, fd] of namespaces)

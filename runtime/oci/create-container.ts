@@ -59,8 +59,9 @@ export async function createContainer(context: Context, options: CreateOptions):
   undo.push(() => removeOwnMounts(state));
   // Before anything is made that it could lead a later `delete` to.
   writeState(files, state);
-  const taken = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec.linux.resources);
+  const taken = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec);
   const group = taken?.group;
+  if (!group) state = withoutGroup(state);
   if (taken && taken.found > 0)
     warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
   else if (group) undo.push(() => group.remove());
@@ -104,6 +105,10 @@ export async function createContainer(context: Context, options: CreateOptions):
   writeState(files, state);
   if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
   undo.commit();
+  return state;
+}
+
+function withoutGroup({ cgroup_path: _, ...state }: ContainerState): ContainerState {
   return state;
 }
 

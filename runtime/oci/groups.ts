@@ -1,4 +1,4 @@
-import { HullError } from '../base/errors.ts';
+import { codeOf, HullError } from '../base/errors.ts';
 import type { Resources, Spec } from '../base/oci.ts';
 import type { Cgroup } from '../cgroups/cgroup.ts';
 import { defaultDeviceRules } from '../cgroups/devices/device-list.ts';
@@ -21,13 +21,35 @@ export function cgroupPathOf(spec: Spec, id: string): string {
   return names.join('/') || id;
 }
 
-/** A group that is there is taken, as with runc: callers prepare it. */
+/**
+ * A group that is there is taken, as with runc: callers prepare it. Undefined where we are not root, may not make one, and nobody has asked for a
+ * path or limits: the container stays in the caller's.
+ */
 export async function createGroup(
   path: string,
-  resources: Resources = {},
-): Promise<{ readonly group: Cgroup; readonly found: number }> {
-  const cgroups = await openCgroups();
-  return await cgroups.take(path, resourcesOf(resources));
+  { linux: { resources = {}, cgroupsPath } }: Spec,
+): Promise<{ readonly group: Cgroup; readonly found: number } | undefined> {
+  try {
+    return await (await openCgroups()).take(path, resourcesOf(resources));
+  } catch (error) {
+    if (process.geteuid?.() === 0 || !isDenied(error) || cgroupsPath) throw error;
+    // Device rules are in every specification, and a user namespace opens no devices anyway.
+    const limits = Object.entries(resources).filter(
+      ([name, limit]) => name !== 'devices' && Object.keys(limit as object).length > 0,
+    );
+    if (limits.length === 0) return undefined;
+    throw new HullError(
+      `Cannot limit the container (linux.resources.${limits[0]?.[0]}): rootless needs no limits + no cgrouppath when no permission is granted for cgroups`,
+      { kind: 'unsupported', cause: error },
+    );
+  }
+}
+
+/** Of an error, or of what caused it or came with it. */
+function isDenied(error: unknown): boolean {
+  if (['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) return true;
+  if (error instanceof SuppressedError) return isDenied(error.error) || isDenied(error.suppressed);
+  return error instanceof Error && error.cause !== undefined && isDenied(error.cause);
 }
 
 /** A container opens no device unless its specification, or every container's default, allows it. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { HullError } from '../../base/errors.ts';
 import type { Process, Spec } from '../../base/oci.ts';
 import type { DetachedExecRequest } from '../../launch/compile-detached-exec.ts';
+import { sharedNamespaces } from '../../launch/exec-steps.ts';
 import { execDetached } from '../../launch/launch-detached-exec.ts';
 import type { Context } from '../context.ts';
 import { writePidFile } from '../create-container.ts';
@@ -70,6 +71,7 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
     ...(seccomp ? { seccomp } : {}),
+    ...(isRoot() ? {} : { shared: sharedNamespaces(state.init_process_pid) }),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
   };
   const { pid, master } = await execDetached(
@@ -86,6 +88,8 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
   if (pidFile !== undefined) writePidFile(pidFile, pid);
   return values.detach ? 0 : await context.caller.waitFor(pid, master);
 }
+
+const isRoot = (): boolean => globalThis.process.geteuid?.() === 0;
 
 function withLabels(wanted: Process, values: Values): Process {
   const { apparmor, 'process-label': label } = values;
