@@ -5,10 +5,12 @@ const prefix = '\0';
 /** Big ones that most starts never use: loaded at the first call of one of their functions. */
 const lateModules: ReadonlySet<string> = new Set([
   'node:child_process',
+  'node:dns/promises',
   'node:fs/promises',
   'node:net',
   'node:timers/promises',
   'node:tty',
+  'node:zlib',
 ]);
 
 /**

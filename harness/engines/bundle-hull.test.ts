@@ -39,6 +39,10 @@ it('loads for a start of the daemon neither registry nor program runner nor anot
   const start = await readFile(join(folder, dirname(hullProgram), 'start.mjs'), 'utf8');
   expect(start).toContain('function startDaemon');
   expect(start).not.toMatch(/class Registry\b|function openDevicemapper|execaCoreAsync/);
+  for (const driver of ['overlay', 'vfs', 'devicemapper']) {
+    const text = await readFile(join(folder, dirname(hullProgram), `${driver}-driver.mjs`), 'utf8');
+    expect(text).not.toContain('containers.mjs');
+  }
 });
 
 it('does not load what hull does not use: undici comes with a plain import of node:http', async () => {

@@ -10,7 +10,12 @@ const files: Readonly<Record<string, readonly string[]>> = {
   start: [
     'cli/commands/daemon.ts',
     'daemon/routes/system.ts',
+    // What the storage drivers share; each is a file of its own.
     'storage/recorded-driver.ts',
+    'storage/folder-backend.ts',
+    'storage/driver-options.ts',
+    'base/command.ts',
+    'kernel/probe.ts',
     'launch/hold-mounts.ts',
   ],
   containers: [
