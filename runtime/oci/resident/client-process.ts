@@ -1,4 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
+import { HullError } from '../../base/errors.ts';
 
 /** What the folder of a process in /proc says of it, through a descriptor: it never comes to mean another process. */
 export interface ClientProcess {
@@ -9,9 +10,20 @@ export interface ClientProcess {
   readonly foreign: string | undefined;
 }
 
-/** Throws where the process is gone or hidden. */
-export function readClient(descriptor: number, own: Standing): ClientProcess {
+/**
+ * Throws where the process is gone or hidden, or the descriptor is not of the folder of that process: any other folder could say anything of its
+ * sender's rights.
+ */
+export function readClient(descriptor: number, pid: number, own: Standing): ClientProcess {
   const folder = `/proc/self/fd/${descriptor}`;
+  const found = readlinkSync(folder);
+  if (found !== `/proc/${pid}`)
+    throw new HullError(
+      `Cannot serve process ${pid}: found folder ${JSON.stringify(found)}, wanted its own in /proc`,
+      {
+        kind: 'invalid',
+      },
+    );
   const strings = (name: string) => readFileSync(`${folder}/${name}`, 'utf8').split('\0').slice(0, -1);
   return {
     args: strings('cmdline').slice(1),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { encodeProgram } from '../../launch/encode.ts';
+import { readOrigin } from '../artefact.ts';
 import type { OciFixture } from '../oci-fixture.ts';
 import { describeOciForm } from '../oci-suite.ts';
 import { compileClient } from './compile-client.ts';
@@ -142,6 +143,25 @@ describeOciForm('a resident process', 'stand-alone', (fixture) => {
     expect(await f.command(client, '--root', f.root, 'run', f.id())).toMatchObject({ code: 0 });
   });
 
+  it('believes nothing that a folder says which is not the caller’s own in /proc', async () => {
+    const f = fixture();
+    const { socket, client } = await serve(f);
+    const { key } = readOrigin(artefactOf(client));
+    const script = `
+      import socket, os, sys
+      def answer(folder):
+          s = socket.socket(socket.AF_UNIX); s.connect(${JSON.stringify(socket)})
+          fd = os.open(folder, os.O_RDONLY)
+          socket.send_fds(s, [b'hulloci1${key}'], [fd])
+          s.settimeout(5)
+          print(len(s.recv(32)))
+      answer('/proc/self'); answer('/proc/%d' % os.getppid()); answer('${f.dir}')`.replaceAll(
+      '\n      ',
+      '\n',
+    );
+    expect(spawnSync('python3', ['-c', script], { encoding: 'utf8' }).stdout).toBe('32\n0\n0\n');
+  });
+
   async function serve(f: OciFixture, { alone, idle = '0' }: { alone?: string; idle?: string } = {}) {
     const socket = join(f.dir, 'r.sock');
     const client = join(f.dir, 'client');
@@ -152,7 +172,7 @@ describeOciForm('a resident process', 'stand-alone', (fixture) => {
     residents.push(resident);
     while (!existsSync(socket) || statSync(socket).ctimeMs === before) await sleep(10);
     if (alone !== undefined) {
-      const { key } = await import('../artefact.ts').then(({ readOrigin }) => readOrigin(artefactOf(client)));
+      const { key } = readOrigin(artefactOf(client));
       writeClient(client, { socket, key, alone });
     }
     return { socket, client, resident };

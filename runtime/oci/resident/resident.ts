@@ -83,7 +83,7 @@ async function listen(server: Server, path: string): Promise<void> {
 /** False where the resident is to end: it is no longer the program that it was started as. */
 async function serveOne(socket: Socket, own: Standing, options: ResidentOptions): Promise<boolean> {
   const descriptor = descriptorOf(socket);
-  const { uid } = peerOf(descriptor);
+  const { uid, pid } = peerOf(descriptor);
   if (uid !== process.getuid?.()) {
     socket.destroy();
     return true;
@@ -91,7 +91,7 @@ async function serveOne(socket: Socket, own: Standing, options: ResidentOptions)
   const folder = await takeGreeting(descriptor, options.key);
   let client: ReturnType<typeof readClient>;
   try {
-    client = readClient(folder, own);
+    client = readClient(folder, pid, own);
   } finally {
     closeSync(folder);
   }
