@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildTestImage } from '../../harness/images/test-image.ts';
 import { loadHosts } from '../../harness/matrix/load-hosts.ts';
-import { Stand } from './stand.ts';
+import { Stand } from '../support/stand.ts';
 import { storeState } from './store-state.ts';
 import { expectImageWorks, loadImage, works } from './works.ts';
 

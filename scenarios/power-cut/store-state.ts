@@ -1,4 +1,4 @@
-import type { Stand } from './stand.ts';
+import type { Stand } from '../support/stand.ts';
 
 /**
  * Everything that hull's store has, as sorted lines: files of images, records, layers and containers by their names, and the numbers

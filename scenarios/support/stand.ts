@@ -1,6 +1,9 @@
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import type { Engine, EngineControl, EngineDriver } from '../../harness/engines/engine.ts';
@@ -17,13 +20,17 @@ import { createProviders } from '../../harness/hosts/providers.ts';
 import { DockerClient } from '../../harness/run/docker-client.ts';
 
 const projectDir = fileURLToPath(new URL('../..', import.meta.url));
-const callMs = 120_000;
+/** Docker is installed with all that it needs. */
+const installMs = 600_000;
 
-/** An engine in a guest whose power can be cut. After a cut the guest boots from its disk and the engine starts on what it finds. */
+/**
+ * A guest with one engine at a time, for tests that no cell can have: its power is cut, or another engine takes the place of the
+ * first. After a cut the guest boots from its disk and the engine starts on what it finds.
+ */
 export class Stand implements AsyncDisposable {
-  readonly #kind: Engine;
-  readonly #driver: EngineDriver;
   readonly #folder: string;
+  #kind: Engine;
+  #driver: EngineDriver;
   #host: RunningHost;
   #session: Session;
 
@@ -42,12 +49,12 @@ export class Stand implements AsyncDisposable {
   }
 
   static async open(definition: HostDefinition, engineName: string, driver: EngineDriver): Promise<Stand> {
-    const folder = await mkdtemp(join(tmpdir(), 'seatrial-power-cut-'));
+    const folder = await mkdtemp(join(tmpdir(), 'seatrial-stand-'));
     const cacheDir = defaultCacheDir();
     const context: HostContext = {
       cacheDir,
       runDir: folder,
-      runId: `power-cut-${process.pid}`,
+      runId: `stand-${process.pid}`,
       signal: new AbortController().signal,
       progress: (message) => console.log(`${definition.name}: ${message}`),
     };
@@ -72,9 +79,26 @@ export class Stand implements AsyncDisposable {
     return this.#session.engine;
   }
 
+  /** The answer's bytes to GET of a path that the Docker client does not know. */
+  async get(path: string): Promise<Buffer> {
+    const call = request({ socketPath: this.#session.socket, path }).end();
+    const [answer] = (await once(call, 'response')) as [IncomingMessage];
+    const body = await buffer(answer);
+    if (answer.statusCode === 200) return body;
+    throw new Error(`Cannot get ${path}: ${answer.statusCode} ${body}`);
+  }
+
   /** A program in the guest; its output. */
   async run(...argv: string[]): Promise<string> {
     return this.#host.ssh.ok(argv);
+  }
+
+  /** Stops the engine that runs; afterwards the other answers, on a storage of its own. */
+  async use(engineName: string, driver: EngineDriver): Promise<void> {
+    await this.engine.stop();
+    this.#kind = createEngine(engineName, projectDir, defaultCacheDir());
+    this.#driver = driver;
+    this.#session = await startEngine(this.#kind, driver, this.#host, this.#folder);
   }
 
   /** QEMU is killed now; afterwards the guest has booted from what was on its disk, and the engine answers. */
@@ -92,6 +116,7 @@ export class Stand implements AsyncDisposable {
 }
 
 interface Session {
+  readonly socket: string;
   readonly engine: EngineControl;
   readonly docker: Docker;
 }
@@ -108,7 +133,7 @@ async function startEngine(
   const program = await engine.install(ssh, {
     arch: host.facts.arch,
     node: '/opt/seatrial/bin/node',
-    signal: AbortSignal.timeout(callMs),
+    signal: AbortSignal.timeout(installMs),
     progress: () => {},
   });
   // The program is no part of what is tried: it must outlast the cut.
@@ -117,5 +142,5 @@ async function startEngine(
   const control = engine.open(ssh, program, driver, () => ping(socket));
   await ssh.forwardUnix(control.socket, socket);
   await control.start();
-  return { engine: control, docker: new DockerClient(socket, ssh.lost).docker };
+  return { socket, engine: control, docker: new DockerClient(socket, ssh.lost).docker };
 }
