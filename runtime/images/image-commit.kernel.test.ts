@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { dockerArchive, imageOf } from './image-fixture.ts';
 import { historyOf } from './image-history.ts';
 import { usageOf } from './image-usage.ts';
-import { base, changeEverything, describeWithImages, nobody } from './image-workshop.ts';
+import { base, changeEverything, describeWithImages, nobody } from './image-writing-suite.ts';
 import { tarOf } from './tar-fixture.ts';
 
 await describeWithImages('commits', (shop) => {

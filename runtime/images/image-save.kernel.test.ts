@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { digestOf, hexOf } from './digest.ts';
 import { dockerArchive, imageOf, ociArchive } from './image-fixture.ts';
-import { base, bytesOf, changeEverything, describeWithImages, nobody } from './image-workshop.ts';
+import { base, bytesOf, changeEverything, describeWithImages, nobody } from './image-writing-suite.ts';
 import { paxOf, tarOf } from './tar-fixture.ts';
 import { saveImages } from './write-archive.ts';
 
