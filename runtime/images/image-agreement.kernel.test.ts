@@ -4,7 +4,14 @@ import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { digestOf } from './digest.ts';
 import { dockerArchive, imageOf } from './image-fixture.ts';
-import { base, bytesOf, changeEverything, describeWithImages, listed, nobody } from './image-writing-suite.ts';
+import {
+  base,
+  bytesOf,
+  changeEverything,
+  describeWithImages,
+  listed,
+  nobody,
+} from './image-writing-suite.ts';
 import { archiveTree } from './tar-writing/archive-tree.ts';
 import { saveImages } from './write-archive.ts';
 
