@@ -9,6 +9,8 @@ import { type Answer, build, type Sent } from './build-fixture.ts';
 export interface Builds {
   readonly daemon: TestDaemon;
   send(dockerfile: string, more?: Partial<Sent>): Promise<Answer>;
+  /** Builds it anew and answers what its last command printed. */
+  printed(dockerfile: string, more?: Partial<Sent>): Promise<string>;
   inspect(
     name: string,
   ): Promise<Awaited<ReturnType<ReturnType<TestDaemon['docker']['getImage']>['inspect']>>>;
@@ -31,16 +33,22 @@ export function describeBuilds(title: string, tests: (builds: Builds) => void): 
       await daemon[Symbol.asyncDispose]();
       expect(await daemon.kernelLeftovers()).toEqual([]);
     });
+    const send: Builds['send'] = (dockerfile, more = {}) =>
+      build({
+        socketPath: daemon.socketPath,
+        dockerfile: dockerfile.replaceAll('@base', testImage),
+        ...more,
+      });
     tests({
       get daemon() {
         return daemon;
       },
-      send: (dockerfile, more = {}) =>
-        build({
-          socketPath: daemon.socketPath,
-          dockerfile: dockerfile.replaceAll('@base', testImage),
-          ...more,
-        }),
+      send,
+      async printed(dockerfile, more = {}) {
+        const { text, error } = await send(dockerfile, { ...more, query: { ...more.query, nocache: '1' } });
+        expect(error).toBe('');
+        return /.* ---> Running in \w+\n(.*?)Removing intermediate/s.exec(text)?.[1] ?? '';
+      },
       inspect: (name) => daemon.docker.getImage(name).inspect(),
     });
   });

@@ -6,7 +6,6 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testImage } from '../daemon/daemon-fixture.ts';
 import { tarOf } from '../images/tar-fixture.ts';
-import type { Sent } from './build-fixture.ts';
 import { contextFiles, describeBuilds } from './build-suite.ts';
 
 describeBuilds('COPY and ADD', (builds) => {
@@ -24,16 +23,6 @@ describeBuilds('COPY and ADD', (builds) => {
     site = `http://127.0.0.1:${(web.address() as AddressInfo).port}`;
   });
   afterAll(() => web.close());
-
-  /** Builds it anew and answers what its last command printed. */
-  const printed = async (dockerfile: string, more: Partial<Sent> = {}): Promise<string> => {
-    const { text, error } = await builds.send(dockerfile, {
-      ...more,
-      query: { ...more.query, nocache: '1' },
-    });
-    expect(error).toBe('');
-    return /.* ---> Running in \w+\n(.*?)Removing intermediate/s.exec(text)?.[1] ?? '';
-  };
 
   it.each<[string, string, string]>([
     // title, instructions, what stat says of what came of it
@@ -61,7 +50,7 @@ describeBuilds('COPY and ADD', (builds) => {
     ['a URL', 'ADD @site/file.txt /new/', '/new/file.txt 600 0:0'],
   ])('%s: %s', async (_title, instructions, facts) => {
     const t = gzipSync(await tarOf([{ name: 'in', data: '1', mode: 0o604, uid: 7, gid: 8 }]));
-    const output = await printed(
+    const output = await builds.printed(
       `FROM @base AS other\nRUN busybox touch /made && busybox chmod 700 /made && busybox chown 5:6 /made\n` +
         `FROM @base\n${instructions.replace('@site', site)}\n` +
         `RUN busybox find /new | busybox sort | busybox xargs busybox stat -c '%n %a %u:%g'`,

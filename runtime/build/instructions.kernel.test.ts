@@ -1,20 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: what a Dockerfile says, not JavaScript
 import { expect, it } from 'vitest';
 import { testImage } from '../daemon/daemon-fixture.ts';
-import type { Sent } from './build-fixture.ts';
 import { describeBuilds } from './build-suite.ts';
 
 describeBuilds('instructions', (builds) => {
-  /** Builds it anew and answers what its last command printed. */
-  const printed = async (dockerfile: string, more: Partial<Sent> = {}): Promise<string> => {
-    const { text, error } = await builds.send(dockerfile, {
-      ...more,
-      query: { ...more.query, nocache: '1' },
-    });
-    expect(error).toBe('');
-    return /.* ---> Running in \w+\n(.*?)Removing intermediate/s.exec(text)?.[1] ?? '';
-  };
-
   it('says what Docker says, and tags the image', async () => {
     const { text, id, status } = await builds.send('FROM @base\nENV a=b\nRUN echo $a\nCMD ["x"]', {
       query: { t: 'built:1' },
@@ -92,7 +81,7 @@ describeBuilds('instructions', (builds) => {
   });
 
   it('limits RUN, which has no network', async () => {
-    const output = await printed('FROM @base\nRUN busybox ls /sys/class/net; ulimit -n', {
+    const output = await builds.printed('FROM @base\nRUN busybox ls /sys/class/net; ulimit -n', {
       query: {
         memory: String(64 * 2 ** 20),
         ulimits: '[{"Name":"nofile","Soft":99,"Hard":99}]',

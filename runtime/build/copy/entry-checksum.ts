@@ -1,15 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { TarHeader, TarType } from '../../images/tar-header.ts';
-
-const flags: Readonly<Record<TarType, string>> = {
-  file: '0',
-  link: '1',
-  symlink: '2',
-  character: '3',
-  block: '4',
-  directory: '5',
-  fifo: '6',
-};
+import type { TarHeader } from '../../images/tar-header.ts';
+import { typeFlags } from '../../images/tar-writing/encode-header.ts';
 
 /**
  * What a copied file is known by in the cache and in the history: Docker's tarsum, version 1, which is everything about the file but
@@ -23,7 +14,7 @@ export function beginChecksum(header: TarHeader): Hash {
     ['uid', header.uid],
     ['gid', header.gid],
     ['size', header.size],
-    ['typeflag', flags[header.type]],
+    ['typeflag', typeFlags[header.type]],
     ['linkname', header.linkName],
     ['uname', ''],
     ['gname', ''],

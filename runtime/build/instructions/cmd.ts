@@ -1,15 +1,11 @@
-import { readFlags } from '../dockerfile/flags.ts';
-import { type Command, readCommand } from '../dockerfile/word-lists.ts';
+import type { Command } from '../dockerfile/word-lists.ts';
 import { commandWords } from '../stage.ts';
 import { goList } from './go-quote.ts';
-import type { InstructionType } from './instruction.ts';
+import { commandOf, type InstructionType } from './instruction.ts';
 
 /** `CMD words` or `CMD ["word", …]`: what containers run, or the arguments of their entrypoint. */
 export const cmd: InstructionType<Command> = {
-  read({ name, rest, flags }) {
-    readFlags(name, flags, []);
-    return readCommand(rest);
-  },
+  read: commandOf,
   async perform(stage, command) {
     const words = commandWords(stage.config, command);
     stage.config.Cmd = [...words];

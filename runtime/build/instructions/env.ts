@@ -1,13 +1,9 @@
-import { readFlags } from '../dockerfile/flags.ts';
-import { type Pair, readPairs } from '../dockerfile/words.ts';
-import type { InstructionType } from './instruction.ts';
+import type { Pair } from '../dockerfile/words.ts';
+import { type InstructionType, pairsOf } from './instruction.ts';
 
 /** `ENV name=value …`: variables of all containers of the image, and of the instructions that follow. */
 export const env: InstructionType<readonly Pair[]> = {
-  read({ name, rest, flags, escapeMark }) {
-    readFlags(name, flags, []);
-    return readPairs(name, rest, escapeMark);
-  },
+  read: pairsOf,
   async perform(stage, pairs) {
     // All of one line see the variables as they were before it.
     const expanded = pairs.map(([name, value]): Pair => [stage.expand(name), stage.expand(value)]);

@@ -1,5 +1,8 @@
+import { readFlags } from '../dockerfile/flags.ts';
 import type { InstructionLine } from '../dockerfile/instruction-line.ts';
 import { DockerfileProblem } from '../dockerfile/problem.ts';
+import { type Command, readCommand } from '../dockerfile/word-lists.ts';
+import { type Pair, readPairs } from '../dockerfile/words.ts';
 import type { BuildStage, ConfigStage } from '../stage.ts';
 
 /** One kind of instruction: what its line says, and what that does. */
@@ -29,8 +32,21 @@ export function stepReader<A, S extends ConfigStage>(type: InstructionType<A, S>
   };
 }
 
-/** The rest of a line that takes one word or sentence. */
-export function oneArgument({ name, rest }: InstructionLine): string {
+/** The rest of a line that takes one word or sentence, and no flags. */
+export function oneArgument({ name, rest, flags }: InstructionLine): string {
+  readFlags(name, flags, []);
   if (rest === '') throw new DockerfileProblem(`${name} requires exactly one argument`);
   return rest;
+}
+
+/** The rest of a line that is a command, without flags. */
+export function commandOf({ name, rest, flags }: InstructionLine): Command {
+  readFlags(name, flags, []);
+  return readCommand(rest);
+}
+
+/** `NAME=value …`, without flags. */
+export function pairsOf({ name, rest, flags, escapeMark }: InstructionLine): readonly Pair[] {
+  readFlags(name, flags, []);
+  return readPairs(name, rest, escapeMark);
 }

@@ -1,13 +1,9 @@
-import { readFlags } from '../dockerfile/flags.ts';
-import { type Pair, readPairs } from '../dockerfile/words.ts';
-import type { InstructionType } from './instruction.ts';
+import type { Pair } from '../dockerfile/words.ts';
+import { type InstructionType, pairsOf } from './instruction.ts';
 
 /** `LABEL name=value …`. */
 export const label: InstructionType<readonly Pair[]> = {
-  read({ name, rest, flags, escapeMark }) {
-    readFlags(name, flags, []);
-    return readPairs(name, rest, escapeMark);
-  },
+  read: pairsOf,
   async perform(stage, pairs) {
     const expanded = pairs.map(([name, value]): Pair => [stage.expand(name), stage.expand(value)]);
     stage.config.Labels = { ...stage.config.Labels, ...Object.fromEntries(expanded) };

@@ -1,11 +1,9 @@
-import { readFlags } from '../dockerfile/flags.ts';
 import { DockerfileProblem } from '../dockerfile/problem.ts';
 import { type InstructionType, oneArgument } from './instruction.ts';
 
 /** `ONBUILD instruction`: runs where another build is made upon the image. */
 export const onbuild: InstructionType<string> = {
   read(line) {
-    readFlags(line.name, line.flags, []);
     if (line.heredocs.length > 0) throw new DockerfileProblem('ONBUILD does not take heredocs');
     const rest = oneArgument(line);
     const trigger = rest.split(/\s/, 1)[0]?.toUpperCase();

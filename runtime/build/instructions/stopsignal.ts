@@ -1,13 +1,9 @@
 import { parseSignal } from '../../containers/signals.ts';
-import { readFlags } from '../dockerfile/flags.ts';
 import { type InstructionType, oneArgument } from './instruction.ts';
 
 /** `STOPSIGNAL signal`. Kind `invalid` for one that Linux does not have. */
 export const stopsignal: InstructionType<string> = {
-  read(line) {
-    readFlags(line.name, line.flags, []);
-    return oneArgument(line);
-  },
+  read: oneArgument,
   async perform(stage, word) {
     const signal = stage.expand(word);
     parseSignal(signal);

@@ -1,14 +1,10 @@
 import { posix } from 'node:path';
-import { readFlags } from '../dockerfile/flags.ts';
 import { DockerfileProblem } from '../dockerfile/problem.ts';
 import { type InstructionType, oneArgument } from './instruction.ts';
 
 /** `WORKDIR path`, absolute or below the one before: where what follows runs. The folder is made. */
 export const workdir: InstructionType<string> = {
-  read(line) {
-    readFlags(line.name, line.flags, []);
-    return oneArgument(line);
-  },
+  read: oneArgument,
   async perform(stage, word) {
     const path = stage.expand(word);
     if (path === '') throw new DockerfileProblem('cannot normalize nothing');

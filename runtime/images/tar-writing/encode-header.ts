@@ -19,7 +19,8 @@ export const endMark = (): Buffer => Buffer.alloc(2 * blockSize);
 
 const nameSize = 100;
 const prefixSize = 155;
-const flags: Readonly<Record<TarType, string>> = {
+/** The types as the header's flag has them. */
+export const typeFlags: Readonly<Record<TarType, string>> = {
   file: '0',
   link: '1',
   symlink: '2',
@@ -73,7 +74,7 @@ function headerBlock(header: TarHeader, split: boolean): Buffer {
   octal(block, 116, 8, header.gid);
   octal(block, 124, 12, header.size);
   octal(block, 136, 12, Number(header.mtime.seconds));
-  block.write(flags[header.type], 156, 'latin1');
+  block.write(typeFlags[header.type], 156, 'latin1');
   text(block, 157, nameSize, header.linkName);
   octal(block, 329, 8, header.major);
   octal(block, 337, 8, header.minor);
