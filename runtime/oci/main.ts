@@ -89,7 +89,7 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
     const command = commands[verb];
     if (!command)
       throw new HullError(
-        `Cannot read the command line: found ${JSON.stringify(verb)}, wanted one of ${Object.keys(commands).join(', ')}`,
+        `Cannot read the command line: No help topic for '${verb}', wanted one of ${Object.keys(commands).join(', ')}`,
         {
           kind: 'invalid',
         },

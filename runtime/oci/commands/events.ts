@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../../base/errors.ts';
 import type { Context } from '../context.ts';
+import { eventStats } from '../event-stats.ts';
 import { needGroup } from '../groups.ts';
 import { oneId } from '../one-id.ts';
 import { parseOptions } from '../options.ts';
@@ -9,7 +10,7 @@ import { isAlive } from '../status.ts';
 
 /**
  * Lines of JSON: `{type: 'stats', id, data}` every interval, and `{type: 'oom', id}` when the kernel's OOM killer struck, until the container has
- * ended. The data are the group's, a part a controller.
+ * ended.
  */
 export async function eventsCommand(context: Context, args: readonly string[]): Promise<number> {
   const { values, rest } = parseOptions(args, {
@@ -23,7 +24,7 @@ export async function eventsCommand(context: Context, args: readonly string[]): 
     throw new HullError(`Cannot watch container ${state.id}: container with id ${state.id} is not running`, {
       kind: 'conflict',
     });
-  const stats = async () => print({ type: 'stats', id: state.id, data: await group.stats() });
+  const stats = async () => print({ type: 'stats', id: state.id, data: eventStats(await group.stats()) });
   if (values.stats) {
     await stats();
     return 0;
