@@ -128,10 +128,11 @@ function shouldRestart(engine: Engine, container: Container, { exitCode }: Exite
 /** Kills what is left in the cgroup and removes it; answers whether the OOM killer struck in it. */
 async function endCgroup(engine: Engine, id: string, troubles: string[]): Promise<boolean> {
   const cgroup = cgroupOf(engine, id);
-  if (!(await cgroup.exists())) return false;
-  const oomKilled = await cgroup.oomKilled();
+  const exists = await cgroup.exists();
+  const oomKilled = exists && (await cgroup.oomKilled());
   try {
-    await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+    if (exists) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+    // Also without the group: a daemon killed in a removal may have left the empty parent.
     await cgroup.remove();
   } catch (error) {
     troubles.push(errorText(error));

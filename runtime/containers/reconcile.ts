@@ -153,7 +153,7 @@ async function undoStart(engine: Engine, container: Container): Promise<void> {
       if ((await monitorOutcome(engine, container, monitorPollMs)) !== undefined) break;
       if (Date.now() > deadline) throw new Error(`the monitor of a broken start is still there: ${id}`);
     }
-    if (await cgroupOf(engine, id).exists()) await cgroupOf(engine, id).remove();
+    await cgroupOf(engine, id).remove();
   }
   await rm(runDirOf(engine, id), { recursive: true, force: true });
   const heldBy = await releaseRoot(engine, container);

@@ -85,10 +85,9 @@ export async function removeLocked(
 
 async function endLeftovers(engine: Engine, id: string): Promise<void> {
   const cgroup = cgroupOf(engine, id);
-  if (await cgroup.exists()) {
-    await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
-    await cgroup.remove();
-  }
+  if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+  // Also without the group: a daemon killed in a removal may have left the empty parent.
+  await cgroup.remove();
   await rm(runDirOf(engine, id), { recursive: true, force: true });
 }
 
