@@ -52,6 +52,9 @@ describe('parseCreateRequest', () => {
     [{ HostConfig: { Memory: 'much' } }, 'invalid', 'HostConfig.Memory'],
     [{ HostConfig: { RestartPolicy: { Name: 'maybe' } } }, 'invalid', 'HostConfig.RestartPolicy.Name'],
     [{ Image: '' }, 'invalid', 'Image'],
+    [{ Cmd: ['sh', '-c', 'a\0b'] }, 'invalid', 'Cmd.2: found "a\\u0000b"'],
+    [{ HostConfig: { Binds: ['/a\0:/b'] } }, 'invalid', 'HostConfig.Binds.0'],
+    [{ Volumes: { '/a\0': {} } }, 'invalid', 'Volumes: found'],
     [{ Env: 'A=b' }, 'invalid', 'Env'],
   ])('refuses %j by name', (more, kind, field) => {
     expect(() => parseCreateRequest({ ...fromClient, ...more })).toThrow(

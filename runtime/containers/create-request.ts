@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
 import { consoleSize } from './console-size.ts';
 import { mountFields } from './mounts/mount-fields.ts';
+import { refuseNul } from './refuse-nul.ts';
 import { count, resourceFields, restartPolicy, text } from './resource-fields.ts';
 
 /**
@@ -10,6 +11,7 @@ import { count, resourceFields, restartPolicy, text } from './resource-fields.ts
  * the command-line client sends all of them, empty.
  */
 export function parseCreateRequest(body: unknown): CreateRequest {
+  refuseNul('create a container', body);
   const parsed = createRequest.safeParse({ ...Object(body), HostConfig: Object(body).HostConfig ?? {} });
   if (parsed.success) {
     refuseUnknown('', body, createRequest.shape, ignoredTop);

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { HullError } from '../base/errors.ts';
+import { refuseNul } from '../containers/refuse-nul.ts';
 import { text } from '../containers/resource-fields.ts';
 import type { VolumeWish } from '../volumes/volume.ts';
 
 /** The body of POST /volumes/create; none at all is a volume that nobody named. Kind `invalid` names the field. */
 export function parseVolumeRequest(body: unknown): VolumeWish {
+  refuseNul('create a volume', body);
   const parsed = request.safeParse(body ?? {});
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -159,6 +160,22 @@ describe.skipIf(reason !== '')(`volumes${reason && ` (skipped: ${reason})`}`, ()
     await daemon.up();
     expect(await say(['-v', 'data:/data'], 'cd /data; ls; cat own')).toBe('hard\nown\nsoft\nown');
     expect(await lines('volume', 'ls', '-q')).toEqual(['data']);
+  });
+
+  test('a create cut off by SIGKILL leaves no nameless volume behind, and none that is half full', async () => {
+    for (let round = 0; round < 6; round++) {
+      const creating = cli('create', '-v', 'data:/data', '-v', '/own', image);
+      await sleep(Math.random() * 150);
+      await daemon.kill();
+      await creating;
+      await daemon.up();
+      const nameless = ['--filter', 'label=com.docker.volume.anonymous', '--filter', 'dangling=true'];
+      expect(await lines('volume', 'ls', '-q', ...nameless)).toEqual([]);
+      const containers = await lines('ps', '-aq');
+      expect(await say(['-v', 'data:/data'], 'ls /data')).toBe('file\nhard\nsoft');
+      if (containers.length > 0) await cli('rm', '-fv', ...containers);
+      await cli('volume', 'rm', 'data');
+    }
   });
 
   test('one that is in use is not removed, also after a crash of the daemon, and the container is named', async () => {
@@ -337,6 +354,9 @@ describe.skipIf(reason !== '')(`volumes${reason && ` (skipped: ${reason})`}`, ()
       `invalid mount config for type "bind": bind source path does not exist: ${missing}`,
     );
     expect(await say(['-v', `${missing}:/b`], 'echo x > /b/file')).toBe('');
+    expect(await refused('run', '--network=none', '-v', `${missing}/file/below:/b`, image, 'true')).toContain(
+      `error while creating mount source path '${missing}/file/below'`,
+    );
     expect(await readFile(join(missing, 'file'), 'utf8')).toBe('x\n');
     expect(await say(['-v', `${join(missing, 'file')}:/some/new/place`], 'cat /some/new/place')).toBe('x');
   });

@@ -1,11 +1,12 @@
-import { mkdir, realpath, stat } from 'node:fs/promises';
-import { HullError, ifExists } from '../../base/errors.ts';
+import { mkdir, realpath } from 'node:fs/promises';
+import { HullError } from '../../base/errors.ts';
+import { errorText } from '../../base/log.ts';
 import type { SpecMount } from '../../base/oci.ts';
 import { resolveInTree } from '../../images/tar-writing/resolve.ts';
 import type { Container } from '../container.ts';
 import type { Engine } from '../engine.ts';
 import { checkPropagation } from './check-propagation.ts';
-import { missingSource } from './check-sources.ts';
+import { isThere, missingSource } from './check-sources.ts';
 import type { BindPoint, VolumePoint } from './mount-point.ts';
 import { specMountOf } from './spec-mount.ts';
 
@@ -30,11 +31,22 @@ async function prepareBind(point: BindPoint, readsOnlyBelow: boolean): Promise<v
       { kind: 'unsupported' },
     );
   }
-  if (!(await ifExists(stat(source)))) {
+  if (!(await isThere(source))) {
     if (!makeSource) throw missingSource(source);
-    await mkdir(source, { recursive: true });
+    await makeFolder(source);
   }
   checkPropagation(await realpath(source), propagation);
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (error) {
+    throw new HullError(`error while creating mount source path '${path}': ${errorText(error)}`, {
+      kind: 'invalid',
+      cause: error,
+    });
+  }
 }
 
 async function prepareVolume(engine: Engine, { name, subpath }: VolumePoint): Promise<void> {
