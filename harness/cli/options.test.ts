@@ -16,6 +16,10 @@ it.each([
   [['--repeat', '0'], 'Wanted a whole number of at least 1.'],
   [['--retries', 'two'], 'Wanted a whole number of at least 0.'],
   [['--hosts', 'debian-14'], 'Cannot select host "debian-14"'],
+  [
+    ['--shell', 'debian-14'],
+    'Cannot open a shell on "debian-14": unknown, the known are debian-11, debian-13.',
+  ],
   [['--nonsense'], "unknown option '--nonsense'"],
 ])('refuses %j with one clear sentence', async (words, sentence) => {
   const { exitCode, stderr, stdout } = await run([...words, '--list']);

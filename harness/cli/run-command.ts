@@ -7,6 +7,7 @@ import type { Results } from '../../reports/schema.ts';
 import { TerminalReport } from '../../reports/terminal/terminal-report.ts';
 import { verdict } from '../../reports/verdict.ts';
 import { writeReports } from '../../reports/write.ts';
+import type { HostDefinition, HostProvider } from '../hosts/host.ts';
 import { createProviders } from '../hosts/providers.ts';
 import { type Job, jobName } from '../matrix/cell.ts';
 import { ensureSystemPackages } from '../provision/system-packages.ts';
@@ -16,6 +17,7 @@ import { interruptSignal } from './interrupt.ts';
 import { cacheDir, type Planned, planProject, projectDir } from './project.ts';
 import { createRunFolder, reapRuns } from './run-folder.ts';
 import { selectionOf, wholeNumber, withSelection } from './selection-options.ts';
+import { hostNamed, openShell, shellOnHost } from './shell.ts';
 
 interface RunFlags {
   readonly list?: true;
@@ -23,6 +25,8 @@ interface RunFlags {
   readonly repeat: number;
   readonly report: string;
   readonly seed?: number;
+  /** True: after a failure. Else the host's name. */
+  readonly shell?: true | string;
 }
 
 /** `seatrial run`: boots the hosts, runs the plan, writes the report. */
@@ -42,10 +46,18 @@ export function runCommand(): Command {
       '--seed <n>',
       'what every random choice of the scenarios comes from; without it one is chosen, and told',
       wholeNumber(0, largestSeed),
+    )
+    .option(
+      '--shell [host]',
+      'a shell on a fresh clone of the host; without a name on the host of the first failure, as it left it',
     );
   return withSelection(command).action(
     async (patterns: string[], flags: RunFlags & Parameters<typeof selectionOf>[1]) => {
       const planned = await planProject(selectionOf(patterns, flags), flags.shard);
+      if (typeof flags.shell === 'string') {
+        process.exitCode = await shell(hostNamed(flags.shell, planned.hosts));
+        return;
+      }
       if (flags.list) {
         process.stdout.write(planned.jobs.map((job) => `${jobName(job)}\n`).join(''));
         return;
@@ -58,7 +70,7 @@ export function runCommand(): Command {
 /** Answers the exit status: 0 green, 1 red, 130 or 143 interrupted. */
 async function run(
   { hosts, jobs, scenarios }: Planned,
-  { retries, repeat, report, seed = newSeed() }: RunFlags,
+  { retries, repeat, report, seed = newSeed(), shell: wantsShell }: RunFlags,
 ): Promise<number> {
   const startedAt = new Date();
   const started = performance.now();
@@ -90,16 +102,20 @@ async function run(
     hosts,
     jobs,
     scenarios,
-    provider: ({ name, provider }) => {
-      const found = providers.get(provider);
-      if (found === undefined)
-        throw new Error(`Cannot boot ${name}: no provider ${JSON.stringify(provider)}`);
-      return found;
-    },
+    provider: (host) => providerOf(host, providers),
     retries,
     repeat,
     seed,
     signal: interrupted.signal,
+    ...(wantsShell === undefined
+      ? {}
+      : {
+          afterFailure: async (host, job) => {
+            terminal.stop();
+            console.error(`a shell on ${host.name}, as ${jobName(job)} left it; the run ends with it`);
+            await openShell(host);
+          },
+        }),
     events: {
       hostProgress: (host, message) => terminal.hostProgress(host, message),
       hostPhase: (host, phase) => terminal.hostPhase(host, phase),
@@ -131,6 +147,26 @@ async function run(
   const failed = counts.fail + counts.flaky + counts.infra + counts.missing;
   process.stdout.write(`${counts.pass} passed, ${failed} failed, ${counts.skip} skipped\n`);
   return interrupted.exitStatus ?? (ok && paths !== undefined ? 0 : 1);
+}
+
+async function shell(definition: HostDefinition): Promise<number> {
+  using interrupted = interruptSignal();
+  const { signal } = interrupted;
+  const progress = (message: string) => console.error(message);
+  await ensureSystemPackages('scenarios', progress, { signal });
+  const providers = createProviders();
+  const provider = providerOf(definition, providers);
+  await provider.reap({ cacheDir: cacheDir(), progress });
+  return await shellOnHost({ definition, provider, cacheDir: cacheDir(), signal, progress });
+}
+
+function providerOf(
+  { name, provider }: HostDefinition,
+  providers: ReturnType<typeof createProviders>,
+): HostProvider {
+  const found = providers.get(provider);
+  if (found === undefined) throw new Error(`Cannot boot ${name}: no provider ${JSON.stringify(provider)}`);
+  return found;
 }
 
 function jobId({ cell, area, scenario }: Job) {

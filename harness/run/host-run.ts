@@ -2,6 +2,7 @@ import { performance } from 'node:perf_hooks';
 import type { HostReport, Phase } from '../../reports/schema.ts';
 import type { Engine, EngineProgram } from '../engines/engine.ts';
 import { HostBroken, type HostContext, type HostDefinition, type RunningHost } from '../hosts/host.ts';
+import { type Job, jobName } from '../matrix/cell.ts';
 import { guestNode } from '../provision/prepare-guest.ts';
 import { cellRuns } from './cell-runs.ts';
 import type { ResultBook } from './result-book.ts';
@@ -21,6 +22,9 @@ export class HostRun {
   readonly #imageFile: string;
   readonly #engines: ReadonlyMap<string, Engine>;
   readonly #phases: Phase[] = [];
+  readonly #over = Promise.withResolvers<void>();
+  readonly #bail = new AbortController();
+  #failed: Job | undefined;
 
   constructor(
     options: MatrixOptions,
@@ -36,7 +40,13 @@ export class HostRun {
     this.#engines = engines;
   }
 
-  async run(): Promise<HostReport> {
+  /** Settles when this host's scenarios are over, whatever their end. */
+  get over(): Promise<void> {
+    return this.#over.promise;
+  }
+
+  /** @param allOver when all hosts' scenarios are over: only then the terminal is free for a shell. */
+  async run(allOver: Promise<unknown>): Promise<HostReport> {
     const { name } = this.#definition;
     const { signal } = this.#options;
     let host: RunningHost | undefined;
@@ -50,6 +60,8 @@ export class HostRun {
     } catch (error) {
       if (!signal.aborted) broken = asBroken(error, host);
     }
+    this.#over.resolve();
+    if (host !== undefined && broken === undefined) await this.#showFailure(host, allOver);
     if (host?.broken.aborted && broken === undefined && !signal.aborted)
       broken = asBroken(host.broken.reason, host);
     if (broken !== undefined) {
@@ -66,6 +78,15 @@ export class HostRun {
       );
     }
     return report;
+  }
+
+  async #showFailure(host: RunningHost, allOver: Promise<unknown>): Promise<void> {
+    const { afterFailure, signal, events } = this.#options;
+    if (afterFailure === undefined || this.#failed === undefined || signal.aborted) return;
+    await allOver;
+    await afterFailure(host, this.#failed).catch((error: unknown) => {
+      events.note(`${host.name}: no shell: ${error instanceof Error ? error.message : String(error)}`);
+    });
   }
 
   async #start(): Promise<RunningHost> {
@@ -117,12 +138,15 @@ export class HostRun {
       jobs: mine,
       cells,
       scenarios,
-      signal: AbortSignal.any([signal, host.broken]),
+      signal: AbortSignal.any([signal, host.broken, this.#bail.signal]),
       silenceMs: (longest + overheadMs) * (retries + 1),
       events: {
         started: (job) => events.started(job),
         ended: (job, record) => {
           if (record.outcome === 'pass' || record.outcome === 'skip') return this.#book.record(job, record);
+          this.#failed ??= job;
+          if (this.#options.afterFailure !== undefined)
+            this.#bail.abort(new Error(`stopped at the failure of ${jobName(job)}, for a shell`));
           // The console is asked for at once, while its end still belongs to this scenario.
           const written = saveJobConsole(reportDir, job, host).then((path) =>
             this.#book.record(job, record, path),

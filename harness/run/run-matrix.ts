@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { HostReport, Phase, Result } from '../../reports/schema.ts';
 import type { Engine } from '../engines/engine.ts';
 import { createEngine } from '../engines/engines.ts';
-import type { HostDefinition, HostProvider } from '../hosts/host.ts';
+import type { HostDefinition, HostProvider, RunningHost } from '../hosts/host.ts';
 import { buildTestImage } from '../images/test-image.ts';
 import type { Job } from '../matrix/cell.ts';
 import { HostRun } from './host-run.ts';
@@ -28,6 +28,11 @@ export interface MatrixOptions {
   readonly seed: number;
   readonly signal: AbortSignal;
   readonly events: MatrixEvents;
+  /**
+   * Given, a host's first failure ends its part of the run, and when all hosts are through this is called with that host as
+   * the failure left it. It is gone afterwards.
+   */
+  readonly afterFailure?: (host: RunningHost, job: Job) => Promise<void>;
 }
 
 /** What is told while it happens: to the terminal. */
@@ -53,9 +58,9 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixEnd> {
   await writeFile(imageFile, (await buildTestImage()).archive);
   const engines = await buildEngines(options);
   const used = hosts.filter(({ name }) => jobs.some((job) => job.cell.host === name));
-  const reports = await Promise.all(
-    used.map((host) => new HostRun(options, host, book, imageFile, engines).run()),
-  );
+  const runs = used.map((host) => new HostRun(options, host, book, imageFile, engines));
+  const allOver = Promise.all(runs.map(({ over }) => over));
+  const reports = await Promise.all(runs.map((run) => run.run(allOver)));
   book.missing(signal.aborted ? 'the run was interrupted' : 'planned and never ran');
   return { results: book.results(), hosts: reports };
 }

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream';
 import type { Client } from 'ssh2';
 import { describeAddress, SshCommandError, SshConnectionError } from './errors.ts';
 import { forwardUnix } from './forward-unix.ts';
+import { interactiveShell, type ShellUser } from './interactive-shell.ts';
 import { RemoteCommand } from './remote-command.ts';
 import type { Ssh, SshAddress, SshFileOptions, SshProcess, SshResult, SshRunOptions } from './ssh.ts';
 
@@ -102,6 +103,11 @@ class Connection implements Ssh {
     const input = typeof data === 'string' ? Buffer.from(data) : data;
     const argv = ['sh', '-c', replaceFile, 'sh', remotePath, String(input.length), mode.toString(8)];
     await this.ok(argv, { input, ...(signal ? { signal } : {}) });
+  }
+
+  async shell(user: ShellUser): Promise<number | undefined> {
+    this.#ended.signal.throwIfAborted();
+    return interactiveShell(this.#client, user);
   }
 
   async readFile(remotePath: string): Promise<string> {

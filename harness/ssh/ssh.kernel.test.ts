@@ -4,10 +4,12 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createConnection, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectSsh } from './connect.ts';
 import { SshCommandError, SshConnectionError } from './errors.ts';
+import type { ShellUser } from './interactive-shell.ts';
 import type { Ssh } from './ssh.ts';
 import { sshdProgram, startTestSshd, type TestSshd } from './testing-sshd.ts';
 
@@ -106,6 +108,23 @@ describe.skipIf(!present)(`SSH against a real sshd${missing}`, { timeout: 30_000
       expect(results.map(({ exitCode }) => exitCode)).toEqual(results.map(() => 0));
     } finally {
       clearInterval(busy);
+    }
+  });
+
+  it('puts the login shell into the hands of a script, or of a terminal of its size', async () => {
+    const hands = (script: string, isTTY: boolean) => {
+      const out = new PassThrough();
+      const stdin = Object.assign(Readable.from([script]), { isTTY, setRawMode: (_: boolean) => stdin });
+      const stdout = Object.assign(out, { columns: 101, rows: 33 });
+      return { user: { stdin, stdout, stderr: new PassThrough() } as unknown as ShellUser, out };
+    };
+    for (const [isTTY, wanted] of [
+      [false, /not a tty/],
+      [true, /33 101/],
+    ] as const) {
+      const { user, out } = hands('tty; stty size\nexit 7\n', isTTY);
+      expect(await ssh.shell(user)).toBe(7);
+      expect(String(out.read())).toMatch(wanted);
     }
   });
 
