@@ -1,7 +1,14 @@
 import { Command, CommanderError, Option } from 'commander';
 import { hullVersion } from '../daemon/version.ts';
 import { defaultSocket } from './defaults.ts';
-import { collect, parseBytes, parseHost, parseStorageOption } from './options.ts';
+import {
+  collect,
+  parseBytes,
+  parseCgroupPath,
+  parseExecOption,
+  parseHost,
+  parseStorageOption,
+} from './options.ts';
 import { volumeProgram } from './volume-program.ts';
 
 /** The `hull` command. What a command needs is imported when it runs: start-up is felt in emulated guests. */
@@ -44,6 +51,16 @@ Everything that is not here, the docker client does:
       'registry without a known certificate, or that speaks plain HTTP; may be repeated (127.0.0.0/8 and ::1 always are)',
       collect,
       [],
+    )
+    .option(
+      '--cgroup-parent <path>',
+      'the cgroup that those of the containers are made below',
+      parseCgroupPath,
+    )
+    .option(
+      '--exec-opt <key=value>',
+      'native.cgroupdriver=cgroupfs, which is the only one that hull has',
+      parseExecOption,
     )
     .option('-p, --pidfile <file>', 'file for the process id')
     .option('-D, --debug', 'log one line per request, and more', false)

@@ -18,6 +18,23 @@ export function parseStorageOption(
   throw new InvalidArgumentError(`found ${JSON.stringify(value)}, wanted key=value`);
 }
 
+/** `/machine.slice/hull`, with or without the first slash. */
+export function parseCgroupPath(value: string): string {
+  const names = value.replace(/^\//, '').split('/');
+  if (names.every((name) => !['', '.', '..'].includes(name))) return names.join('/');
+  throw new InvalidArgumentError(
+    `found ${JSON.stringify(value)}, wanted a path of names such as /machine.slice/hull`,
+  );
+}
+
+/** dockerd's `--exec-opt`: systemd makes no cgroups for hull. */
+export function parseExecOption(value: string): void {
+  if (value === 'native.cgroupdriver=cgroupfs') return;
+  throw new InvalidArgumentError(
+    `found ${JSON.stringify(value)}, wanted native.cgroupdriver=cgroupfs: hull makes its cgroups itself, below --cgroup-parent`,
+  );
+}
+
 /** `512m`, `2G`, or -1 for no limit, in bytes. */
 export function parseBytes(value: string): number {
   const match = /^(\d+(?:\.\d+)?)([kmgt]?)b?$/i.exec(value.trim());

@@ -28,26 +28,41 @@ export const allCapabilities: readonly string[] = (
   .split(' ')
   .map((name) => `CAP_${name}`);
 
+/** Of the `CapBnd:` line of /proc/<pid>/status: the names that this hull knows. */
+export function boundingSet(status: string): readonly string[] {
+  const bits = BigInt(`0x${/^CapBnd:\t([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`);
+  return allCapabilities.filter((_, number) => ((bits >> BigInt(number)) & 1n) === 1n);
+}
+
 export interface CapabilityWish {
   /** `NET_ADMIN`, `cap_net_admin` or `ALL`. */
   readonly add: readonly string[];
   readonly drop: readonly string[];
   readonly privileged: boolean;
-  /** /proc/sys/kernel/cap_last_cap: a kernel refuses the ones it does not know. */
-  readonly last: number;
+  /** The daemon's own, which no container can exceed. */
+  readonly own: readonly string[];
 }
 
-/** The container's set, in the kernel's order. Kind `invalid` names a capability that does not exist. */
-export function chooseCapabilities({ add, drop, privileged, last }: CapabilityWish): readonly string[] {
-  const known = allCapabilities.slice(0, last + 1);
-  if (privileged) return known;
+/**
+ * The container's set, in the kernel's order. Kind `invalid` names a capability that does not exist, `unsupported` one that is
+ * asked for and not the daemon's to give.
+ */
+export function chooseCapabilities({ add, drop, privileged, own }: CapabilityWish): readonly string[] {
+  if (privileged) return own;
   const added = add.map((name) => canonical(name, 'CapAdd'));
   const dropped = drop.map((name) => canonical(name, 'CapDrop'));
-  const wanted = new Set(dropped.includes('ALL') ? [] : added.includes('ALL') ? known : defaultCapabilities);
-  if (dropped.includes('ALL') && added.includes('ALL')) for (const name of known) wanted.add(name);
+  const wanted = new Set(dropped.includes('ALL') ? [] : added.includes('ALL') ? own : defaultCapabilities);
+  if (dropped.includes('ALL') && added.includes('ALL')) for (const name of own) wanted.add(name);
   for (const name of dropped) wanted.delete(name);
   for (const name of added) wanted.add(name);
-  return known.filter((name) => wanted.has(name));
+  const lacking = added.find((name) => name !== 'ALL' && !own.includes(name));
+  if (lacking !== undefined) {
+    throw new HullError(
+      `Cannot use HostConfig.CapAdd: found ${lacking}, which the daemon itself does not have (CapBnd of its /proc/self/status)`,
+      { kind: 'unsupported' },
+    );
+  }
+  return own.filter((name) => wanted.has(name));
 }
 
 function canonical(name: string, field: string): string {

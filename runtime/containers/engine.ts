@@ -32,7 +32,8 @@ export interface Engine {
   readonly cgroupParent: string;
   /** /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
-  readonly lastCapability: number;
+  /** What the daemon itself may have, and so give away (its bounding set): names in the kernel's order. */
+  readonly capabilities: readonly string[];
   readonly machine: Machine;
   /** Account files of images' top layers, which never change; a first start need not mount the root to read them. */
   readonly accounts: Map<string, AccountFiles>;

@@ -59,8 +59,8 @@ export async function startExec(
   try {
     const user = await userInRunning(run.pid, config.User || own.User, own.HostConfig.GroupAdd);
     const modes = chooseModes(own.HostConfig, engine.cgroups.mode);
-    const { machine, lastCapability } = engine;
-    const seccomp = config.Privileged ? undefined : seccompOf({ config: own, machine, lastCapability });
+    const { machine, capabilities } = engine;
+    const seccomp = config.Privileged ? undefined : seccompOf({ config: own, machine, capabilities });
     const launched = await launchExec({
       target: { pid: run.pid, startTicks: run.startTicks },
       cgroup: cgroupOf(engine, id).entry,
@@ -68,7 +68,7 @@ export async function startExec(
         config: own,
         user,
         hostname: hostnameOf(id, own, modes) ?? '',
-        lastCapability: engine.lastCapability,
+        capabilities,
         args: config.Cmd,
         env: config.Env,
         cwd: config.WorkingDir,

@@ -32,7 +32,7 @@ export async function makeLaunchRequest(
     cgroupPath: cgroupOf(engine, id).path,
     cgroupMode: engine.cgroups.mode,
     cgroupFeatures: await engine.cgroups.features(),
-    lastCapability: engine.lastCapability,
+    capabilities: engine.capabilities,
     mounts,
     files: await writeContainerFiles(engine, container),
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],

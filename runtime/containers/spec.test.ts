@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { allCapabilities } from './capabilities.ts';
 import { parseCreateRequest } from './create-request.ts';
 import { mergeConfig } from './merge-config.ts';
 import { chooseMounts } from './mounts/choose-mounts.ts';
@@ -19,7 +20,7 @@ function specOf(body: object, more: Partial<SpecInput> = {}) {
     cgroupPath: `hull-00000000/${id}`,
     cgroupMode: 'v2',
     cgroupFeatures: { swapLimit: true, blkioWeight: true },
-    lastCapability: 40,
+    capabilities: allCapabilities,
     files: [],
     hostDevices: [],
     requestedDevices: noDevices,
@@ -323,7 +324,7 @@ describe('makeSpec', () => {
   });
 
   test('a privileged container has everything, unmasked and writable', () => {
-    const spec = specOf({ HostConfig: { Privileged: true } }, { lastCapability: 39 });
+    const spec = specOf({ HostConfig: { Privileged: true } }, { capabilities: allCapabilities.slice(0, 40) });
     expect(spec.process.capabilities?.effective).toHaveLength(40);
     expect(spec.linux.maskedPaths).toEqual([]);
     expect(spec.linux.readonlyPaths).toEqual([]);

@@ -20,8 +20,8 @@ export interface SpecInput {
   readonly cgroupPath: string;
   readonly cgroupMode: 'v1' | 'v2' | 'hybrid';
   readonly cgroupFeatures: Pick<CgroupFeatures, 'swapLimit' | 'blkioWeight'>;
-  /** /proc/sys/kernel/cap_last_cap. */
-  readonly lastCapability: number;
+  /** The daemon's own: all that there is to give. */
+  readonly capabilities: readonly string[];
   /** Its volumes, binds and tmpfs. */
   readonly mounts: readonly SpecMount[];
   /** Bind mounts of what hull writes per container: /etc/hostname, /etc/hosts, /etc/resolv.conf. */
@@ -78,7 +78,7 @@ export interface ExecInput {
   readonly config: ContainerConfig;
   readonly user: ResolvedUser;
   readonly hostname: string;
-  readonly lastCapability: number;
+  readonly capabilities: readonly string[];
   readonly args: readonly string[];
   readonly env: readonly string[];
   readonly cwd: string;
@@ -103,7 +103,7 @@ export function makeExecProcess(input: ExecInput): Process {
       add: host.CapAdd,
       drop: host.CapDrop,
       privileged: host.Privileged || input.privileged,
-      last: input.lastCapability,
+      own: input.capabilities,
     }),
     rlimits: rlimitsOf(host),
     noNewPrivileges: modes.security.noNewPrivileges,
@@ -115,11 +115,11 @@ export function makeExecProcess(input: ExecInput): Process {
 export function seccompOf({
   config,
   machine,
-  lastCapability,
-}: Pick<SpecInput, 'config' | 'machine' | 'lastCapability'>): Seccomp | undefined {
+  capabilities,
+}: Pick<SpecInput, 'config' | 'machine' | 'capabilities'>): Seccomp | undefined {
   const { SecurityOpt, CapAdd, CapDrop, Privileged } = config.HostConfig;
   if (Privileged) return undefined;
-  const wish = { add: CapAdd, drop: CapDrop, privileged: false, last: lastCapability };
+  const wish = { add: CapAdd, drop: CapDrop, privileged: false, own: capabilities };
   return chooseSeccomp(readSecurityOptions(SecurityOpt).seccomp, {
     ...machine,
     capabilities: chooseCapabilities(wish),
@@ -137,7 +137,7 @@ export function hostnameOf(id: string, config: ContainerConfig, modes: HostModes
 }
 
 function processOf(
-  { config, user, lastCapability }: SpecInput,
+  { config, user, capabilities }: SpecInput,
   modes: HostModes,
   hostname: string | undefined,
 ): Process {
@@ -154,7 +154,7 @@ function processOf(
       add: CapAdd,
       drop: CapDrop,
       privileged: Privileged,
-      last: lastCapability,
+      own: capabilities,
     }),
     rlimits: rlimitsOf(host),
     noNewPrivileges: modes.security.noNewPrivileges,

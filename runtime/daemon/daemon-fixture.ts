@@ -51,9 +51,9 @@ export class TestDaemon implements AsyncDisposable {
     return `hull-${createHash('sha256').update(this.dataRoot).digest('hex').slice(0, 8)}`;
   }
 
-  /** Starts it and waits until it is ready; throws with the log where it ends before. */
-  async up(): Promise<void> {
-    const child = this.launch();
+  /** Starts it, with more options, and waits until it is ready; throws with the log where it ends before. */
+  async up(...more: string[]): Promise<void> {
+    const child = this.launch(...more);
     this.#child = child;
     const ended = once(child, 'exit');
     for (;;) {

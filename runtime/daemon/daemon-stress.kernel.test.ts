@@ -1,42 +1,16 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type Docker from 'dockerode';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { TestDaemon, testImage, whyNoDaemon } from './daemon-fixture.ts';
+import { expect, test } from 'vitest';
+import { describeDaemon, forever } from './daemon-suite.ts';
 
-const reason = whyNoDaemon();
-const forever = ['sh', '-c', 'trap "exit 5" TERM; while :; do echo tick; sleep 0.1; done'];
-
-describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: ${reason})`}`, () => {
-  let daemon: TestDaemon;
-  let docker: Docker;
-
-  beforeAll(async () => {
-    daemon = await TestDaemon.start('overlay');
-    docker = daemon.docker;
-    await daemon.loadImage();
-  });
-  afterEach(async () => {
-    if (daemon.pid === 0) await daemon.up();
-    for (const { Id } of await docker.listContainers({ all: true })) {
-      await docker.getContainer(Id).remove({ force: true });
-    }
-    expect(await daemon.leftovers()).toEqual([]);
-  });
-  afterAll(async () => {
-    await daemon[Symbol.asyncDispose]();
-    expect(await daemon.kernelLeftovers()).toEqual([]);
-  });
-
-  const create = async (Cmd: string[], more: Docker.ContainerCreateOptions = {}) =>
-    await docker.createContainer({ Image: testImage, Cmd, ...more });
-  const descriptors = async () => (await readdir(`/proc/${daemon.pid}/fd`)).length;
+describeDaemon('hull daemon under stress', {}, (world) => {
+  const descriptors = async () => (await readdir(`/proc/${world.daemon.pid}/fd`)).length;
 
   test('short runs in a row: no exit is lost, no descriptor kept', async () => {
     let before = 0;
     for (let round = 0; round < 60; round++) {
-      const container = await create(['sh', '-c', `exit ${round}`]);
+      const container = await world.create(['sh', '-c', `exit ${round}`]);
       const waiting = container.wait({ condition: 'next-exit' });
       await container.start();
       expect(await waiting).toMatchObject({ StatusCode: round });
@@ -51,7 +25,7 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
     await Promise.all(
       Array.from({ length: 12 }, async (_, lane) => {
         for (let round = 0; round < 3; round++) {
-          const container = await create(forever, { name: `lane-${lane}-${round}` });
+          const container = await world.create(forever, { name: `lane-${lane}-${round}` });
           await container.start();
           await container.stop({ t: 5 });
           expect((await container.inspect()).State.ExitCode).toBeOneOf([5, 137]);
@@ -62,14 +36,14 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
   });
 
   test('twenty waiters, a list that runs all the time, and two removals at once', async () => {
-    const container = await create(['sleep', '0.5']);
+    const container = await world.create(['sleep', '0.5']);
     const waiters = Array.from({ length: 20 }, () => container.wait({ condition: 'next-exit' }));
     await container.start();
-    const removing = await create(['true'], { HostConfig: { AutoRemove: true } });
+    const removing = await world.create(['true'], { HostConfig: { AutoRemove: true } });
     await removing.start();
     await Promise.all([
       removing.remove({ force: true }).catch((error) => expect(error.statusCode).toBe(404)),
-      ...Array.from({ length: 10 }, () => docker.listContainers({ all: true })),
+      ...Array.from({ length: 10 }, () => world.docker.listContainers({ all: true })),
     ]);
     for (const outcome of await Promise.all(waiters)) expect(outcome).toMatchObject({ StatusCode: 0 });
     const twice = await Promise.allSettled([
@@ -81,7 +55,7 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
 
   test('an exec into a container that dies ends, one way or the other', async () => {
     for (let round = 0; round < 15; round++) {
-      const container = await create(forever);
+      const container = await world.create(forever);
       await container.start();
       const exec = await container.exec({ Cmd: ['sleep', '30'], AttachStdout: true });
       const started = exec.start({ hijack: true, stdin: false }).then(
@@ -97,16 +71,16 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
   });
 
   test("children in the host's pid namespace die with their container", async () => {
-    const container = await create(['sh', '-c', 'sleep 4567 & sleep 4567 & exit 3'], {
+    const container = await world.create(['sh', '-c', 'sleep 4567 & sleep 4567 & exit 3'], {
       HostConfig: { PidMode: 'host' },
     });
     await container.start();
     expect(await container.wait()).toMatchObject({ StatusCode: 3 });
-    expect(await daemon.kernelLeftovers()).toEqual([]);
+    expect(await world.daemon.kernelLeftovers()).toEqual([]);
   });
 
   test('a stop gets through to a paused container', async () => {
-    const container = await create(forever);
+    const container = await world.create(forever);
     await container.start();
     await sleep(200);
     await container.pause();
@@ -115,32 +89,34 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
   });
 
   test('a crash while paused: it is paused afterwards, or running when it was thawed meanwhile', async () => {
-    const container = await create(forever);
+    const container = await world.create(forever);
     await container.start();
     await container.pause();
-    await daemon.kill();
-    await daemon.up();
+    await world.daemon.kill();
+    await world.daemon.up();
     expect((await container.inspect()).State.Status).toBe('paused');
     await container.unpause();
     expect((await container.inspect()).State.Status).toBe('running');
   });
 
   test('a reboot: what ran is exited with 255, its policy applied, and nothing of the old boot is touched', async () => {
-    const plain = await create(['sleep', '1000']);
-    const always = await create(['sleep', '1000'], { HostConfig: { RestartPolicy: { Name: 'always' } } });
+    const plain = await world.create(['sleep', '1000']);
+    const always = await world.create(['sleep', '1000'], {
+      HostConfig: { RestartPolicy: { Name: 'always' } },
+    });
     for (const one of [plain, always]) await one.start();
     const pids = [(await plain.inspect()).State.Pid, (await always.inspect()).State.Pid];
-    await daemon.kill();
+    await world.daemon.kill();
     // What a reboot leaves: records of another boot, processes that are not there.
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     await sleep(300);
     for (const { id } of [plain, always]) {
-      const file = join(daemon.dataRoot, 'containers', id, 'container.json');
+      const file = join(world.daemon.dataRoot, 'containers', id, 'container.json');
       const record = JSON.parse(await readFile(file, 'utf8'));
       record.state = { ...record.state, bootId: '00000000-0000-0000-0000-000000000000', pid: process.pid };
       await writeFile(file, JSON.stringify(record));
     }
-    await daemon.up();
+    await world.daemon.up();
     expect((await plain.inspect()).State).toMatchObject({ Status: 'exited', ExitCode: 255 });
     for (let tries = 0; !(await always.inspect()).State.Pid; tries++) {
       expect(tries).toBeLessThan(100);
@@ -152,28 +128,29 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
   test('SIGKILL of the daemon at any moment of a create or a remove: there, or not there', async () => {
     for (let delay = 0; delay < 40; delay += 5) {
       const name = `half-${delay}`;
-      const creating = create(['true'], { name }).catch(() => undefined);
+      const creating = world.create(['true'], { name }).catch(() => undefined);
       await sleep(delay);
-      await daemon.kill();
+      await world.daemon.kill();
       await creating;
-      await daemon.up();
-      const found = await docker.listContainers({ all: true });
-      if (found.length === 0) await create(['true'], { name });
-      const container = docker.getContainer(name);
+      await world.daemon.up();
+      const found = await world.docker.listContainers({ all: true });
+      if (found.length === 0) await world.create(['true'], { name });
+      const container = world.docker.getContainer(name);
       await container.start();
       expect(await container.wait()).toMatchObject({ StatusCode: 0 });
       const removing = container.remove().catch(() => undefined);
       await sleep(delay);
-      await daemon.kill();
+      await world.daemon.kill();
       await removing;
-      await daemon.up();
-      for (const { Id } of await docker.listContainers({ all: true })) await docker.getContainer(Id).remove();
-      expect(await daemon.leftovers()).toEqual([]);
+      await world.daemon.up();
+      for (const { Id } of await world.docker.listContainers({ all: true }))
+        await world.docker.getContainer(Id).remove();
+      expect(await world.daemon.leftovers()).toEqual([]);
     }
   }, 240_000);
 
   test('a megabyte a second goes through logs and attach whole', async () => {
-    const container = await create([
+    const container = await world.create([
       'sh',
       '-c',
       'i=0; while [ $i -lt 20000 ]; do echo line $i padding padding; i=$((i+1)); done',
@@ -190,7 +167,7 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
 
   test('events tell the life of a container in order', async () => {
     const began = Math.floor(Date.now() / 1000);
-    const events = await docker.getEvents({ since: began, filters: { type: ['container'] } });
+    const events = await world.docker.getEvents({ since: began, filters: { type: ['container'] } });
     const seen: string[] = [];
     let rest = '';
     events.on('data', (chunk: Buffer) => {
@@ -202,7 +179,7 @@ describe.skipIf(reason !== '')(`hull daemon under stress${reason && ` (skipped: 
           .flatMap((event) => (event.Actor.Attributes.name === 'told' ? [event.Action] : [])),
       );
     });
-    const container = await create(forever, { name: 'told' });
+    const container = await world.create(forever, { name: 'told' });
     await container.start();
     await sleep(200);
     await container.stop({ t: 5 });

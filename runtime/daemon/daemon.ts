@@ -8,6 +8,7 @@ import { codeOf, HullError } from '../base/errors.ts';
 import { errorText, type Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
 import { openCgroups } from '../cgroups/open-cgroups.ts';
+import { boundingSet } from '../containers/capabilities.ts';
 import { ContainerTable } from '../containers/container-table.ts';
 import { defaultTiming, type Engine, type Timing } from '../containers/engine.ts';
 import { EventBus } from '../containers/events.ts';
@@ -40,6 +41,8 @@ export interface DaemonOptions {
   readonly storageOptions: ReadonlyMap<string, string>;
   /** Hosts, host:port or networks whose registries need no certificate. */
   readonly insecureRegistries?: readonly string[];
+  /** The group that the containers' groups are made below, as `machine.slice/hull`; undefined: each hierarchy's root. */
+  readonly cgroupParent?: string | undefined;
   readonly pidfile: string | undefined;
   readonly debug: boolean;
   readonly log: Log;
@@ -111,7 +114,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     log,
     runRoot: join(execRoot, 'containers'),
     buildRoot: join(dataRoot, 'builds'),
-    cgroupParent: await cgroupParentOf(dataRoot),
+    cgroupParent: await cgroupParentOf(options),
     ...kernel,
     accounts: new Map(),
     timing: options.timing ?? defaultTiming,
@@ -170,24 +173,28 @@ async function writePidfile(path: string, undo: Cleanup): Promise<void> {
   await writeFileAtomic(path, `${process.pid}\n`, { mode: 0o644, durable: false });
 }
 
-async function readKernelFacts(): Promise<Pick<Engine, 'bootId' | 'lastCapability' | 'machine'>> {
-  const [bootId, last] = await Promise.all([
+async function readKernelFacts(): Promise<Pick<Engine, 'bootId' | 'capabilities' | 'machine'>> {
+  const [bootId, status] = await Promise.all([
     readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-    readFile('/proc/sys/kernel/cap_last_cap', 'utf8'),
+    readFile('/proc/self/status', 'utf8'),
   ]);
   return {
     bootId: bootId.trim(),
-    lastCapability: Number(last),
+    capabilities: boundingSet(status),
     machine: { arch: process.arch, kernel: release() },
   };
 }
 
 /** One folder of cgroups per data root: daemons on one host never take each other's for strays. */
-async function cgroupParentOf(dataRoot: string): Promise<string> {
+async function cgroupParentOf({
+  dataRoot,
+  cgroupParent = '',
+}: Pick<DaemonOptions, 'dataRoot' | 'cgroupParent'>): Promise<string> {
   const digest = createHash('sha256')
     .update(await realpath(dataRoot))
     .digest('hex');
-  return `hull-${digest.slice(0, 8)}`;
+  const above = cgroupParent.split('/').filter((name) => name !== '');
+  return [...above, `hull-${digest.slice(0, 8)}`].join('/');
 }
 
 /** Stops every container, all at once. One that does not stop is said and left. */

@@ -2,34 +2,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { execa } from 'execa';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
-import { TestDaemon, testImage, whyNoDaemon } from './daemon-fixture.ts';
+import { testImage } from './daemon-fixture.ts';
+import { describeDaemon } from './daemon-suite.ts';
 
-const reason = whyNoDaemon();
 const client = await execa('docker', ['--version'], { reject: false });
 const noClient = client.failed ? ' (skipped: no docker client)' : '';
 const hierarchies = await findHierarchies().catch(() => []);
 const MiB = 1 << 20;
 
-describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason})`}`, () => {
-  let daemon: TestDaemon;
-
-  beforeAll(async () => {
-    daemon = await TestDaemon.start('overlay');
-    await daemon.loadImage();
-  });
-  afterEach(async () => {
-    for (const { Id } of await daemon.docker.listContainers({ all: true })) {
-      await daemon.docker.getContainer(Id).remove({ force: true });
-    }
-    expect(await daemon.leftovers()).toEqual([]);
-  });
-  afterAll(async () => await daemon[Symbol.asyncDispose]());
-
+describeDaemon('update and stats', {}, (world) => {
   async function start(HostConfig: Docker.HostConfig = {}): Promise<Docker.Container> {
     const Cmd = ['sh', '-c', 'while :; do :; done'];
-    const container = await daemon.docker.createContainer({ Image: testImage, Cmd, HostConfig });
+    const container = await world.daemon.docker.createContainer({ Image: testImage, Cmd, HostConfig });
     await container.start();
     return container;
   }
@@ -37,7 +23,7 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
   /** Of the container's group, in whatever hierarchy has the file. */
   function read({ id }: Docker.Container, ...files: string[]): string | undefined {
     const paths = hierarchies.flatMap(({ root }) =>
-      files.map((file) => join(root, daemon.cgroupParent, id, file)),
+      files.map((file) => join(root, world.daemon.cgroupParent, id, file)),
     );
     const path = paths.find((each) => existsSync(each));
     return path && readFileSync(path, 'utf8').trim();
@@ -46,7 +32,7 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
   const sharesOf = (container: Docker.Container) => read(container, 'cpu.shares', 'cpu.weight');
 
   const docker = async (...args: string[]) =>
-    await execa('docker', ['-H', `unix://${daemon.socketPath}`, ...args], { reject: false });
+    await execa('docker', ['-H', `unix://${world.daemon.socketPath}`, ...args], { reject: false });
 
   test('a paused container is updated and stays paused; only what is given changes', async () => {
     const container = await start({ Memory: 64 * MiB, PidsLimit: 20 });
@@ -77,7 +63,7 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
   });
 
   test('what is updated holds after a restart, and for a container that does not run', async () => {
-    const container = await daemon.docker.createContainer({ Image: testImage, Cmd: ['sleep', '1000'] });
+    const container = await world.daemon.docker.createContainer({ Image: testImage, Cmd: ['sleep', '1000'] });
     await container.update({ Memory: 48 * MiB });
     await container.start();
     expect(memoryOf(container)).toBe(String(48 * MiB));
@@ -151,7 +137,7 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
   );
 
   test('a device of the host by --device, and by a rule', async () => {
-    const container = await daemon.docker.createContainer({
+    const container = await world.daemon.docker.createContainer({
       Image: testImage,
       Cmd: ['sh', '-c', ': < /dev/mine && busybox mknod /kmsg c 1 11 && : > /kmsg && exit 7'],
       HostConfig: {
@@ -161,5 +147,23 @@ describe.skipIf(reason !== '')(`update and stats${reason && ` (skipped: ${reason
     });
     await container.start();
     expect(await container.wait()).toMatchObject({ StatusCode: 7 });
+  });
+
+  test('the groups are below --cgroup-parent, and it goes with the last of them', async () => {
+    await world.daemon.stop();
+    const parent = `hull-test-${process.pid}`;
+    await world.daemon.up('--cgroup-parent', `/${parent}/inner`);
+    const container = await start({ Memory: 64 * MiB });
+    const { Pid } = (await container.inspect()).State;
+    const groups = readFileSync(`/proc/${Pid}/cgroup`, 'utf8').trim().split('\n');
+    const own = `:/${parent}/inner/${world.daemon.cgroupParent}/${container.id}`;
+    // A v1 hierarchy that hull does not use (perf_event …) leaves the process where it was.
+    expect(groups.some((line) => line.endsWith(own))).toBe(true);
+    const folders = hierarchies.map(({ root }) => join(root, parent));
+    expect(folders.every((folder) => existsSync(folder))).toBe(true);
+    await container.remove({ force: true });
+    expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
+    await world.daemon.stop();
+    await world.daemon.up();
   });
 });

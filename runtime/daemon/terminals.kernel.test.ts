@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type Docker from 'dockerode';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { isInstalled } from '../images/registry/registry-fixture.ts';
-import { TestDaemon, testImage, whyNoDaemon } from './daemon-fixture.ts';
+import { testImage } from './daemon-fixture.ts';
+import { describeDaemon } from './daemon-suite.ts';
 
-const why = whyNoDaemon();
 const stty = '/bin/busybox stty';
 const noClient = !(await isInstalled('docker')) || !(await isInstalled('script'));
 
@@ -35,18 +35,9 @@ class Terminal {
   }
 }
 
-describe.skipIf(why !== '')(`terminals${why ? ` (skipped: ${why})` : ''}`, () => {
-  let daemon: TestDaemon;
-
-  beforeAll(async () => {
-    daemon = await TestDaemon.start('overlay');
-    await daemon.loadImage();
-  });
-
-  afterAll(() => daemon[Symbol.asyncDispose]());
-
+describeDaemon('terminals', {}, (world) => {
   async function create(script: string, more: Docker.ContainerCreateOptions = {}): Promise<Docker.Container> {
-    return await daemon.docker.createContainer({
+    return await world.daemon.docker.createContainer({
       Image: testImage,
       Cmd: ['sh', '-c', script],
       Tty: true,
@@ -94,8 +85,8 @@ describe.skipIf(why !== '')(`terminals${why ? ` (skipped: ${why})` : ''}`, () =>
     first.type('\x18x');
     await first.ended;
     expect((await container.inspect()).State.Running).toBe(true);
-    await daemon.kill();
-    await daemon.up();
+    await world.daemon.kill();
+    await world.daemon.up();
     const second = await attach(container);
     second.type('two\r');
     await second.shows('got two');
@@ -159,7 +150,7 @@ describe.skipIf(why !== '')(`terminals${why ? ` (skipped: ${why})` : ''}`, () =>
   test.skipIf(noClient)(
     `docker run -it${noClient ? ' (skipped: no docker client or script)' : ''}`,
     async () => {
-      const command = `docker -H unix://${daemon.socketPath} run --rm -it ${testImage} sh`;
+      const command = `docker -H unix://${world.daemon.socketPath} run --rm -it ${testImage} sh`;
       // script(1) gives the client a terminal; the answer to the shell's question for the cursor is what a terminal would say.
       const client = spawn('script', ['-qec', `stty rows 30 cols 100; ${command}`, '/dev/null'], {
         stdio: ['pipe', 'pipe', 'inherit'],

@@ -8,6 +8,7 @@ import { compileContainer } from './compile-container.ts';
 import { callsOf } from './explain.ts';
 import { launch, startContainer } from './launch.ts';
 import { injectFailure } from './program.ts';
+import { hasMountSetattr } from './test-everything.ts';
 import { dockerMounts, LaunchFixture, titleSuffix, whyNoLaunches } from './test-fixture.ts';
 import { watchExit } from './watch-exit.ts';
 
@@ -15,6 +16,10 @@ const ENOSYS = 38;
 
 /** The options of the mount at a path, as mountinfo has them: `[per mount, tags, super]`. */
 const optionsOf = (path: string) => `cut -d' ' -f5- /proc/self/mountinfo | grep '^${path} ' | cut -d' ' -f2-`;
+
+const older = hasMountSetattr ? '' : ' (skipped: no mount_setattr before Linux 5.12)';
+
+type Row = readonly [name: string, options: readonly string[], outer: RegExp, inner: RegExp];
 
 describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
   let source: string;
@@ -58,15 +63,19 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     return { lines: stdout.trim().split('\n'), stderr };
   }
 
-  it.each<[string, readonly string[], RegExp, RegExp]>([
+  async function seen(_: string, options: readonly string[], outer: RegExp, inner: RegExp) {
+    const { lines, stderr } = await run(
+      [{ destination: '/v', type: 'bind', source, options }],
+      `${optionsOf('/v')}; echo =; ${optionsOf('/v/inner')}`,
+    );
+    expect(stderr).toBe('');
+    const [first = '', , second = ''] = lines;
+    expect(first).toMatch(outer);
+    expect(second).toMatch(inner);
+  }
+
+  it.each<Row>([
     ['read-only leaves what is mounted in it', ['rbind', 'ro'], /^ro,nosuid,relatime /, /^rw,relatime /],
-    ['recursively read-only', ['rbind', 'rro'], /^ro,nosuid,relatime /, /^ro,relatime /],
-    [
-      'recursive flags',
-      ['rbind', 'rnoexec', 'rnodev', 'rnoatime', 'rnosymfollow'],
-      /^rw,nosuid,nodev,noexec,noatime,nosymfollow /,
-      /^rw,nodev,noexec,noatime,nosymfollow /,
-    ],
     [
       'flags that are taken off',
       ['rbind', 'suid', 'nodiratime'],
@@ -78,16 +87,17 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     ['shared', ['rbind', 'rshared'], /shared:\d+/, /shared:\d+/],
     ['private', ['rbind', 'rprivate'], /^rw,nosuid,relatime - /, /^rw,relatime - /],
     ['unbindable', ['rbind', 'runbindable'], /unbindable/, /unbindable/],
-  ])('%s', async (_, options, outer, inner) => {
-    const { lines, stderr } = await run(
-      [{ destination: '/v', type: 'bind', source, options }],
-      `${optionsOf('/v')}; echo =; ${optionsOf('/v/inner')}`,
-    );
-    expect(stderr).toBe('');
-    const [first = '', , second = ''] = lines;
-    expect(first).toMatch(outer);
-    expect(second).toMatch(inner);
-  });
+  ])('%s', seen);
+
+  it.skipIf(!hasMountSetattr).each<Row>([
+    ['recursively read-only', ['rbind', 'rro'], /^ro,nosuid,relatime /, /^ro,relatime /],
+    [
+      'recursive flags',
+      ['rbind', 'rnoexec', 'rnodev', 'rnoatime', 'rnosymfollow'],
+      /^rw,nosuid,nodev,noexec,noatime,nosymfollow /,
+      /^rw,nodev,noexec,noatime,nosymfollow /,
+    ],
+  ])(`%s${older}`, seen);
 
   it('keeps flags of the source before mount_setattr, and takes off what is asked for', async () => {
     const script = `${optionsOf('/v')}; ${optionsOf('/w')}`;
@@ -134,7 +144,7 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     },
   );
 
-  it('maps the ids of a mount', async () => {
+  it.skipIf(!hasMountSetattr)(`maps the ids of a mount${older}`, async () => {
     await chown(join(source, 'file'), 5000, 6000);
     const { lines, stderr } = await run(
       [
@@ -152,30 +162,33 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     expect({ lines, stderr }).toEqual({ lines: ['70:80'], stderr: '' });
   });
 
-  it('maps the ids of a mount into a user namespace, with its own maps by default', async () => {
-    const ids = [{ containerID: 0, hostID: 200_000, size: 100_000 }];
-    await chown(join(source, 'file'), 7, 8);
-    const { lines, stderr } = await run(
-      [
-        { destination: '/plain', type: 'bind', source, options: ['rbind'] },
-        { destination: '/v', type: 'bind', source, options: ['rbind', 'ridmap', 'ro'] },
-      ],
-      'stat -c %u:%g /plain/file /v/file; grep " /v " /proc/self/mountinfo | cut -d" " -f6',
-      {
-        root: 'bind',
-        linux: {
-          namespaces: ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup', 'user'].map(
-            (type) => ({ type }) as never,
-          ),
-          uidMappings: ids,
-          gidMappings: ids,
+  it.skipIf(!hasMountSetattr)(
+    `maps the ids of a mount into a user namespace, with its own maps by default${older}`,
+    async () => {
+      const ids = [{ containerID: 0, hostID: 200_000, size: 100_000 }];
+      await chown(join(source, 'file'), 7, 8);
+      const { lines, stderr } = await run(
+        [
+          { destination: '/plain', type: 'bind', source, options: ['rbind'] },
+          { destination: '/v', type: 'bind', source, options: ['rbind', 'ridmap', 'ro'] },
+        ],
+        'stat -c %u:%g /plain/file /v/file; grep " /v " /proc/self/mountinfo | cut -d" " -f6',
+        {
+          root: 'bind',
+          linux: {
+            namespaces: ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup', 'user'].map(
+              (type) => ({ type }) as never,
+            ),
+            uidMappings: ids,
+            gidMappings: ids,
+          },
         },
-      },
-    );
-    expect(stderr).toBe('');
-    expect(lines.slice(0, 2)).toEqual(['65534:65534', '7:8']);
-    expect(lines[2]).toMatch(/^ro,nosuid,relatime/);
-  });
+      );
+      expect(stderr).toBe('');
+      expect(lines.slice(0, 2)).toEqual(['65534:65534', '7:8']);
+      expect(lines[2]).toMatch(/^ro,nosuid,relatime/);
+    },
+  );
 
   it.each([
     ['rshared', /shared:/],

@@ -11,6 +11,7 @@ export interface DaemonFlags {
   readonly storageDriverOrder?: string;
   readonly storageOpt: ReadonlyMap<string, string>;
   readonly insecureRegistry: readonly string[];
+  readonly cgroupParent?: string;
   readonly pidfile?: string;
   readonly debug: boolean;
 }
@@ -37,6 +38,7 @@ export async function daemonCommand(flags: DaemonFlags): Promise<void> {
         flags.storageDriverOrder === undefined ? undefined : parseOrder(flags.storageDriverOrder),
       storageOptions: flags.storageOpt,
       insecureRegistries: flags.insecureRegistry,
+      cgroupParent: flags.cgroupParent,
       pidfile: flags.pidfile === undefined ? undefined : resolve(flags.pidfile),
       debug: flags.debug,
       log,

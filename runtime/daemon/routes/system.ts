@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { cpus, hostname, release, totalmem } from 'node:os';
+import { basename } from 'node:path';
 import { ifExists } from '../../base/errors.ts';
 import type { Engine } from '../../containers/engine.ts';
 import { isAlive } from '../../containers/record.ts';
@@ -75,7 +76,7 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
   const paused = states.filter(({ kind }) => kind === 'paused').length;
   const running = states.filter((state) => isAlive(state) || state.kind === 'restarting').length - paused;
   return {
-    ID: engine.cgroupParent,
+    ID: basename(engine.cgroupParent),
     Name: hostname(),
     ServerVersion: hullVersion,
     Containers: states.length,
