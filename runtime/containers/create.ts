@@ -8,7 +8,8 @@ import { cgroupPathOf } from './engine.ts';
 import { chooseModes } from './host-modes.ts';
 import { limitWarnings } from './limits.ts';
 import { mergeConfig } from './merge-config.ts';
-import type { ChosenMounts } from './mounts/choose-mounts.ts';
+import { checkSources } from './mounts/check-sources.ts';
+import { type ChosenMounts, chooseMounts } from './mounts/choose-mounts.ts';
 import type { MountPoint } from './mounts/mount-point.ts';
 import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { plainMounts } from './mounts/spec-mount.ts';
@@ -41,11 +42,7 @@ export async function createContainer(
   { forBuild = false }: CreateOptions = {},
 ): Promise<Created> {
   // Validation brings a library that nothing else at start-up needs.
-  const [{ parseCreateRequest }, { chooseMounts }, { checkSources }] = await Promise.all([
-    import('./create-request.ts'),
-    import('./mounts/choose-mounts.ts'),
-    import('./mounts/check-sources.ts'),
-  ]);
+  const { parseCreateRequest } = await import('./create-request.ts');
   const request = parseCreateRequest(body);
   const isEmpty = forBuild && request.Image === 'scratch';
   const image = isEmpty ? undefined : await engine.images.get(request.Image);
