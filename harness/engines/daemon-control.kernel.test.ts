@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectSsh } from '../ssh/connect.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import { sshdProgram, startTestSshd } from '../ssh/testing-sshd.ts';
-import { DaemonControl } from './daemon-control.ts';
+import { DaemonControl, pidFolder } from './daemon-control.ts';
 import { EngineError } from './engine.ts';
 import { ping } from './ping.ts';
 
@@ -44,6 +44,8 @@ async function ground(): Promise<Ground> {
     await ssh[Symbol.asyncDispose]();
     await sshd[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
+    // Where a real engine's pid file is, they stay.
+    for (const empty of [pidFolder, dirname(pidFolder)]) await rmdir(empty).catch(() => {});
   });
   return {
     ssh,
