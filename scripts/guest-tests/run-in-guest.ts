@@ -80,11 +80,14 @@ async function follow(
   signal.throwIfAborted();
   await using command = await ssh.spawn(['sh', '-c', 'exec "$@" 2>&1 </dev/null', 'follow', ...argv]);
   command.exited.catch(() => {});
-  const stop = () => command.stdio.destroy();
+  const lines = createInterface({ input: command.stdio });
+  // Not by the stream: readline goes on waiting for lines when its input is destroyed.
+  const stop = () => lines.close();
   signal.addEventListener('abort', stop, { once: true });
   command.stderr.resume();
   try {
-    for await (const line of createInterface({ input: command.stdio })) onLine(line);
+    for await (const line of lines) onLine(line);
+    signal.throwIfAborted();
     return (await command.exited).exitCode;
   } finally {
     signal.removeEventListener('abort', stop);
