@@ -89,10 +89,11 @@ function chosenHosts(all: readonly HostDefinition[], options: GuestTestOptions):
 
 /** Prints the counts; answers whether nothing failed. */
 function summarise(definitions: readonly HostDefinition[], counts: readonly TestCounts[]): boolean {
-  const total = { passed: 0, failed: 0, skipped: [] as string[] };
+  const total = { passed: 0, failed: 0, skipped: [] as string[], remarks: [] };
   for (const [index, { name }] of definitions.entries()) {
     const count = counts[index] ?? couldNotStart;
     for (const title of count.skipped) console.log(`${name} | skipped: ${title}`);
+    for (const remark of count.remarks) console.log(`${name} | ${remark}`);
     console.log(`${name}: ${describeCounts(count)}`);
     total.passed += count.passed;
     total.failed += count.failed;

@@ -31,6 +31,7 @@ try {
   })`vitest run ${projects} ${reporters} ${filters}`;
   const counts = existsSync(outputFile) ? readTestReport(readFileSync(outputFile, 'utf8')) : couldNotStart;
   for (const name of counts.skipped) console.log(`skipped: ${name}`);
+  for (const remark of counts.remarks) console.log(remark);
   console.log(describeCounts(counts));
   process.exitCode = exitCode ?? 1;
 } finally {

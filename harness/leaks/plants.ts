@@ -19,6 +19,8 @@ const hold = (after: string, seconds = 300) =>
    until grep -qs sleep /proc/$pid/comm; do sleep 0.02; done; echo $pid`;
 const unhold = (seconds = 300) => `pkill -KILL -f "^sleep ${seconds}$" || true`;
 
+const flipForwarding = 'cd /proc/sys/net/ipv4 && echo $((1 - $(cat ip_forward))) > ip_forward';
+
 const unshared = (type: string, flag: string): Plant => ({
   title: `a ${type} namespace with a process in it`,
   probe: `unshare ${flag} true`,
@@ -214,9 +216,10 @@ export const plants: readonly Plant[] = [
   },
   {
     title: 'a sysctl',
-    plant: 'echo 1 > /proc/sys/net/ipv4/ip_forward',
+    // A new network namespace has the value of the machine, which is 1 where Docker ran.
+    plant: flipForwarding,
     kind: 'sysctl',
-    what: /^net\.ipv4\.ip_forward = 1, was net\.ipv4\.ip_forward = 0$/,
-    undo: 'echo 0 > /proc/sys/net/ipv4/ip_forward',
+    what: /^net\.ipv4\.ip_forward = ([01]), was net\.ipv4\.ip_forward = (?!\1)[01]$/,
+    undo: flipForwarding,
   },
 ];

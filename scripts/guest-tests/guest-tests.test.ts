@@ -1,5 +1,4 @@
 import { describe, expect, it, vi } from 'vitest';
-import { describeCounts, readTestReport } from '../test-report.ts';
 import { productionPackages } from './modules-disk.ts';
 import { parseOptions } from './options.ts';
 
@@ -56,29 +55,4 @@ it('a guest gets the packages of production, whole, and not Node', () => {
     'node_modules/vitest',
     'node_modules/@vitest/runner',
   ]);
-});
-
-describe('counts', () => {
-  const report = (failed: number, suites: number) =>
-    JSON.stringify({
-      numPassedTests: 2,
-      numFailedTests: failed,
-      numFailedTestSuites: suites,
-      testResults: [
-        {
-          assertionResults: [
-            { fullName: 'a', status: 'passed' },
-            { fullName: 'b', status: 'pending' },
-          ],
-        },
-      ],
-    });
-
-  it.each([
-    [0, 0, '2 passed, 0 failed, 1 skipped'],
-    [3, 1, '2 passed, 3 failed, 1 skipped'],
-    [0, 2, '2 passed, 1 failed, 1 skipped'],
-  ])('%i failed tests in %i failed files', (failed, suites, words) => {
-    expect(describeCounts(readTestReport(report(failed, suites)))).toBe(words);
-  });
 });
