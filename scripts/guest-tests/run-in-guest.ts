@@ -63,11 +63,18 @@ export async function runInGuest(tests: GuestTests, context: HostContext): Promi
     tests.onLine,
     signal,
   );
+  for (const line of await processFaults(host.ssh, signal)) tests.onLine(`kernel: ${line}`);
   const written = await host.ssh.run(['cat', report], { signal });
   if (written.exitCode !== 0) return couldNotStart;
   const counts = readTestReport(written.stdout);
   // vitest also fails for what no test caught.
   return status === 0 ? counts : { ...counts, failed: Math.max(counts.failed, 1) };
+}
+
+/** What the kernel said of programs that died of an address or an instruction: a test sees no more of it than the signal. */
+async function processFaults(ssh: Ssh, signal: AbortSignal): Promise<readonly string[]> {
+  const { stdout } = await ssh.run(['dmesg', '--ctime'], { signal });
+  return stdout.split('\n').filter((line) => /segfault at|general protection|trap invalid opcode/.test(line));
 }
 
 /** Runs the command to its end, its output and errors line by line; answers its exit status. */
