@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path/posix';
 import { words } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, named, OPEN, SIGCHLD } from './constants.ts';
 import { quote } from './mount-steps.ts';
@@ -73,5 +74,11 @@ export function cloneInto(
   );
   if (cgroup.v2Dir !== undefined) enterCgroups(p, [`${cgroup.v2Dir}/cgroup.procs`]);
   p.place(entered);
-  enterCgroups(p, cgroup.v1Procs);
+  enterCgroups(p, cgroup.v1Procs.map(tasksBeside));
 }
+
+/**
+ * A process of one thread enters by `tasks` as well. Since Linux 5.5 that waits for nobody; a write to `cgroup.procs` holds up all clones
+ * and exits, for which the kernel first waits some milliseconds (an RCU grace period).
+ */
+const tasksBeside = (procs: string): string => join(dirname(procs), 'tasks');

@@ -190,10 +190,10 @@ export function ownStandardStreams(
   }
 }
 
-/** Enters the cgroups by writing `0` to each `cgroup.procs`. */
+/** Enters the cgroups by writing `0` to each `cgroup.procs` or `tasks`. */
 export function enterCgroups(p: ProgramBuilder, files: readonly string[]): void {
   for (const file of files) {
-    const fd = p.cell('cgroup.procs');
+    const fd = p.cell('cgroup');
     const what = `enter cgroup ${quote(file)}`;
     p.call('openat', [AT_FDCWD, p.text(file), flagsOf('O_', OPEN, ['WRONLY', 'CLOEXEC'])], {
       what,

@@ -30,7 +30,7 @@ export interface LaunchRequest {
 
 /** How a process enters its cgroup by itself. */
 export interface CgroupEntry {
-  /** v1 `cgroup.procs` files; the process writes `0` to each. */
+  /** v1 `cgroup.procs` files; the process writes `0` to each, or to the `tasks` beside it. */
   readonly v1Procs: readonly string[];
   /** v2 folder, entered with CLONE_INTO_CGROUP, or by writing `0` to its cgroup.procs where clone3 lacks it. */
   readonly v2Dir?: string;
