@@ -11,6 +11,9 @@ export default defineConfig({
           name: 'unit',
           include: [`${roots}/**/*.test.ts`],
           exclude: ['**/*.kernel.test.ts', '**/*.guest.test.ts', '**/*.browser.test.ts'],
+          // Some start programs; a limit is for what hangs, not for a busy machine.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
