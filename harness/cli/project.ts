@@ -1,4 +1,3 @@
-import { homedir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { HostDefinition } from '../hosts/host.ts';
@@ -11,11 +10,6 @@ import type { CollectedScenario } from '../run/recorder.ts';
 
 /** The checkout this program runs from. */
 export const projectDir = fileURLToPath(new URL('../..', import.meta.url)).replace(/\/$/, '');
-
-/** Guests, templates and runs, outside of the tree: `$XDG_CACHE_HOME/seatrial`, by default below ~/.cache. */
-export function cacheDir(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'seatrial');
-}
 
 export interface Planned {
   readonly hosts: readonly HostDefinition[];

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
+import { defaultCacheDir } from '../hosts/cache.ts';
 import { createProviders } from '../hosts/providers.ts';
-import { cacheDir } from './project.ts';
 import { reapRuns } from './run-folder.ts';
 
 /** `seatrial reap`: removes what runs left whose harness died. Every run does the same at its start. */
@@ -11,9 +11,9 @@ export function reapCommand(): Command {
       const progress = (message: string) => console.log(message);
       const removed: string[] = [];
       for (const provider of createProviders().values()) {
-        removed.push(...(await provider.reap({ cacheDir: cacheDir(), progress })));
+        removed.push(...(await provider.reap({ cacheDir: defaultCacheDir(), progress })));
       }
-      removed.push(...(await reapRuns(cacheDir())));
+      removed.push(...(await reapRuns(defaultCacheDir())));
       for (const what of removed) console.log(`removed ${what}`);
       if (removed.length === 0) console.log('nothing to remove');
     });

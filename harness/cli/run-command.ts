@@ -7,6 +7,7 @@ import type { Results } from '../../reports/schema.ts';
 import { TerminalReport } from '../../reports/terminal/terminal-report.ts';
 import { verdict } from '../../reports/verdict.ts';
 import { writeReports } from '../../reports/write.ts';
+import { defaultCacheDir } from '../hosts/cache.ts';
 import type { HostDefinition, HostProvider } from '../hosts/host.ts';
 import { createProviders } from '../hosts/providers.ts';
 import { type Job, jobName } from '../matrix/cell.ts';
@@ -14,7 +15,7 @@ import { ensureSystemPackages } from '../provision/system-packages.ts';
 import { largestSeed, newSeed } from '../run/random.ts';
 import { runMatrix } from '../run/run-matrix.ts';
 import { interruptSignal } from './interrupt.ts';
-import { cacheDir, type Planned, planProject, projectDir } from './project.ts';
+import { type Planned, planProject, projectDir } from './project.ts';
 import { createRunFolder, reapRuns } from './run-folder.ts';
 import { selectionOf, wholeNumber, withSelection } from './selection-options.ts';
 import { hostNamed, openShell, shellOnHost } from './shell.ts';
@@ -87,15 +88,15 @@ async function run(
   await ensureSystemPackages('scenarios', progress, { signal: interrupted.signal });
   const providers = createProviders();
   for (const provider of providers.values()) {
-    for (const what of await provider.reap({ cacheDir: cacheDir(), progress }))
+    for (const what of await provider.reap({ cacheDir: defaultCacheDir(), progress }))
       progress(`removed what a killed run left: ${what}`);
   }
-  await reapRuns(cacheDir());
+  await reapRuns(defaultCacheDir());
 
-  await using folder = await createRunFolder(cacheDir(), runId);
+  await using folder = await createRunFolder(defaultCacheDir(), runId);
   const end = await runMatrix({
     projectDir,
-    cacheDir: cacheDir(),
+    cacheDir: defaultCacheDir(),
     runDir: folder.path,
     runId,
     reportDir,
@@ -156,8 +157,8 @@ async function shell(definition: HostDefinition): Promise<number> {
   await ensureSystemPackages('scenarios', progress, { signal });
   const providers = createProviders();
   const provider = providerOf(definition, providers);
-  await provider.reap({ cacheDir: cacheDir(), progress });
-  return await shellOnHost({ definition, provider, cacheDir: cacheDir(), signal, progress });
+  await provider.reap({ cacheDir: defaultCacheDir(), progress });
+  return await shellOnHost({ definition, provider, cacheDir: defaultCacheDir(), signal, progress });
 }
 
 function providerOf(

@@ -106,6 +106,15 @@ describe('TerminalReport', () => {
     expect(end.match(/^✗ fail .*: reason \d+ .*…$/gm)).toHaveLength(28);
   });
 
+  it.each([
+    [true, 'pass', '✓ green: every required result passed'],
+    [false, 'fail', '✓ green: no result was required; 40 that need not did not'],
+  ] as const)('says what green rests on: required %s, outcome %s', (required, outcome, sentence) => {
+    const results = sampleResults.results.slice(0, 40).map((result) => ({ ...result, required, outcome }));
+    const lines = play(new Screen(false), {}, { ...sampleResults, hosts: [], results }).split('\n');
+    expect(lines.filter((line) => line.includes('green'))).toEqual([sentence]);
+  });
+
   it('tells once above the matrix why a whole host broke', () => {
     const results = sampleResults.results.map((result) =>
       result.host === 'debian-11'
