@@ -16,6 +16,14 @@ const scratch = '/var/tmp/tests';
 
 // Under emulation everything takes ten to twenty times as long.
 const vitestTimes = ['--testTimeout=600000', '--hookTimeout=600000', '--teardownTimeout=60000'];
+/**
+ * Node takes types away by WebAssembly. Emulated, V8 now and then ends a program in the middle of changing hot functions of that to
+ * optimised ones (`it->second.Size() > offset`, from Runtime_WasmTriggerTierUp), which a start does thirty times; without, it also costs less.
+ */
+const withoutTierUp = `--import=data:text/javascript,${['tier-up', 'dynamic-tiering']
+  .map((what) => `process.getBuiltinModule('v8').setFlagsFromString('--no-wasm-${what}')`)
+  .join(';')}`;
+
 // The guest's Node runs TypeScript itself: no transform, no loader.
 const native = ['--experimental.viteModuleRunner=false', '--experimental.nodeLoader=false'];
 
@@ -52,6 +60,7 @@ export async function runInGuest(tests: GuestTests, context: HostContext): Promi
     `TMPDIR=${scratch}`,
     'HOME=/root',
     'NO_COLOR=1',
+    `NODE_OPTIONS=${withoutTierUp}`,
     `SEATRIAL_SPARE_DISKS=${spares.join(',')}`,
   ];
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`];
