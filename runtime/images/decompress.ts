@@ -2,13 +2,14 @@ import { Readable, type Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { codeOf, HullError } from '../base/errors.ts';
+import type { ProgramCompression } from './decompress-with-program.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
-export type Compression = 'none' | 'gzip' | 'zstd';
+export type Compression = 'none' | 'gzip' | 'zstd' | ProgramCompression;
 
 const chunkSize = 128 * 1024;
 
-const known: readonly { readonly name: Compression | 'bzip2' | 'xz'; readonly starts: string }[] = [
+const known: readonly { readonly name: Compression; readonly starts: string }[] = [
   { name: 'gzip', starts: '1f8b' },
   { name: 'zstd', starts: '28b52ffd' },
   { name: 'bzip2', starts: '425a68' },
@@ -16,8 +17,8 @@ const known: readonly { readonly name: Compression | 'bzip2' | 'xz'; readonly st
 ];
 
 /**
- * The plain bytes of a stream that may be compressed, told by its first bytes (gzip, zstd; plain otherwise).
- * @throws HullError `unsupported` for bzip2 and xz; `invalid` for damaged data.
+ * The plain bytes of a stream that may be compressed, told by its first bytes (gzip, zstd, bzip2, xz; plain otherwise).
+ * @throws HullError `invalid` for damaged data; `unsupported` where bzip2 or xz is not installed.
  */
 export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
@@ -32,18 +33,18 @@ export async function* decompress(source: AsyncIterable<Uint8Array>): AsyncGener
   const whole = rejoin(start, chunks);
   const compression = compressionOf(start);
   if (compression === 'none') yield* whole;
-  else yield* through(compression, whole);
+  else if (compression === 'gzip' || compression === 'zstd') yield* through(compression, whole);
+  else {
+    const { decompressWithProgram } = await import('./decompress-with-program.ts');
+    yield* decompressWithProgram(compression, whole);
+  }
 }
 
-/** @throws HullError `unsupported` for a compression that is known and not read. */
 export function compressionOf(start: Buffer): Compression {
   const head = start.toString('hex', 0, 6);
   // A zstd stream may start with frames to skip: 50–5f 2a 4d 18.
-  const name = /^5.2a4d18/.test(head) ? 'zstd' : known.find(({ starts }) => head.startsWith(starts))?.name;
-  if (name !== 'bzip2' && name !== 'xz') return name ?? 'none';
-  throw new HullError(`Cannot decompress the archive: found ${name}, wanted gzip, zstd or no compression`, {
-    kind: 'unsupported',
-  });
+  if (/^5.2a4d18/.test(head)) return 'zstd';
+  return known.find(({ starts }) => head.startsWith(starts))?.name ?? 'none';
 }
 
 async function* rejoin(start: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {

@@ -31,10 +31,9 @@ export function findImage(entries: Iterable<CatalogueEntry>, nameOrId: string): 
   }
   if (only) return { entry: only };
   throw new HullError(
-    `Cannot find image ${JSON.stringify(nameOrId)}: found no such name or id, wanted one that was loaded`,
-    {
-      kind: 'not-found',
-    },
+    // Docker's words, which clients know.
+    `No such image: ${/[:@][^/]*$/.test(nameOrId) ? nameOrId : `${nameOrId}:latest`}`,
+    { kind: 'not-found' },
   );
 }
 

@@ -3,15 +3,10 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { digestOf } from './digest.ts';
-import { dockerArchive, imageOf } from './image-fixture.ts';
-import {
-  base,
-  bytesOf,
-  changeEverything,
-  describeWithImages,
-  listed,
-  nobody,
-} from './image-writing-suite.ts';
+import { base, bytesOf, changeEverything, listed } from './image-contents.ts';
+import { dockerArchive, imageOf, ociArchive } from './image-fixture.ts';
+import { describeWithImages, nobody } from './image-suite.ts';
+import { base as small, upper } from './small-image.ts';
 import { archiveTree } from './tar-writing/archive-tree.ts';
 import { saveImages } from './write-archive.ts';
 
@@ -72,6 +67,29 @@ await describeWithImages('agreement with skopeo and umoci', (shop) => {
       await shop.store.remove('theirs:1', nobody);
     }
     expect(await shop.driver.list()).toEqual([]);
+  });
+
+  test("its folder is an OCI image layout that skopeo reads, and skopeo's archives load", {
+    timeout: 60_000,
+  }, async ({ skip }) => {
+    const missing = await missingTools('skopeo');
+    if (missing) skip(missing);
+    const image = await imageOf([small, upper]);
+    await shop.load(await ociArchive(image, 'box:1'));
+    const images = join(shop.folder, 'data/images');
+    const copy = async (target: string) =>
+      execa('skopeo', ['--insecure-policy', 'copy', `oci:${images}:box:1`, target]);
+    await copy(`docker-archive:${shop.folder}/docker.tar:from-docker:1`);
+    await copy(`oci-archive:${shop.folder}/oci.tar:from-oci:1`);
+    await shop.store.remove('box:1', nobody);
+    await shop.expectEmpty();
+    for (const form of ['docker', 'oci']) {
+      expect(await shop.load(await readFile(join(shop.folder, `${form}.tar`)))).toBe(
+        `Loaded image: from-${form}:1\n`,
+      );
+      expect((await shop.store.get(`from-${form}:1`)).id).toBe(image.id);
+      expect(await shop.contentOf(`from-${form}:1`)).toEqual({ motd: 'hello', new: 'new' });
+    }
   });
 });
 

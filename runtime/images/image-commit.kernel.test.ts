@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { base, changeEverything } from './image-contents.ts';
 import { dockerArchive, imageOf } from './image-fixture.ts';
 import { historyOf } from './image-history.ts';
+import { describeWithImages, nobody } from './image-suite.ts';
 import { usageOf } from './image-usage.ts';
-import { base, changeEverything, describeWithImages, nobody } from './image-writing-suite.ts';
 import { tarOf } from './tar-fixture.ts';
 
 await describeWithImages('commits', (shop) => {

@@ -1,7 +1,8 @@
+import { HullError } from '../base/errors.ts';
 import type { Blobs, SpooledBlob } from './blobs.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import type { CatalogueEntries } from './catalogue-entries.ts';
-import { compressionOf } from './decompress.ts';
+import { type Compression, compressionOf } from './decompress.ts';
 import { mediaTypes } from './documents.ts';
 import type { ArchivedImage } from './read-archive.ts';
 
@@ -32,9 +33,25 @@ async function makeManifest(
 }
 
 async function describeLayer(blobs: Blobs, { digest, size }: SpooledBlob): Promise<object> {
-  const types = { none: mediaTypes.layer, gzip: mediaTypes.layerGzip, zstd: mediaTypes.layerZstd };
   for await (const chunk of blobs.stream(digest)) {
-    return { mediaType: types[compressionOf(Buffer.from(chunk))], digest, size };
+    return { mediaType: layerType(compressionOf(Buffer.from(chunk))), digest, size };
   }
   return { mediaType: mediaTypes.layer, digest, size };
+}
+
+function layerType(compression: Compression): string {
+  switch (compression) {
+    case 'none':
+      return mediaTypes.layer;
+    case 'gzip':
+      return mediaTypes.layerGzip;
+    case 'zstd':
+      return mediaTypes.layerZstd;
+    default:
+      // No registry would take it, and image-spec has no name for it.
+      throw new HullError(
+        `Cannot keep a layer compressed by ${compression}: wanted gzip, zstd or no compression`,
+        { kind: 'unsupported' },
+      );
+  }
 }

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { digestOf, hexOf } from './digest.ts';
+import { base, bytesOf, changeEverything } from './image-contents.ts';
 import { dockerArchive, imageOf, ociArchive } from './image-fixture.ts';
-import { base, bytesOf, changeEverything, describeWithImages, nobody } from './image-writing-suite.ts';
+import { describeWithImages, nobody } from './image-suite.ts';
 import { paxOf, tarOf } from './tar-fixture.ts';
 import { saveImages } from './write-archive.ts';
 

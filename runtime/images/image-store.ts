@@ -23,9 +23,12 @@ export interface ImageStore {
   tag(nameOrId: string, reference: ImageReference): Promise<void>;
   /**
    * Afterwards the name is gone, and with its last name the image, the layers only it used, and those of its parents that have no name,
-   * child or user (`keepParents` leaves them). Kind conflict where `usedBy` has it, or others are made upon it.
+   * child or user (`keepParents` leaves them). Layers that stopped containers have stay until `sweep`. Kind conflict where a container runs
+   * or others are made upon it; without `force` also where a container is stopped.
    */
   remove(nameOrId: string, options: ImageRemovalOptions): Promise<readonly ImageRemoval[]>;
+  /** Afterwards no layer is there that neither an image nor a container needs. Quick where a removal has left none. */
+  sweep(): Promise<void>;
   /** At start: undoes what a crash left half-made; answers what it did. */
   reconcile(): Promise<readonly string[]>;
 }
@@ -33,8 +36,14 @@ export interface ImageStore {
 export interface ImageRemovalOptions {
   readonly force: boolean;
   /** Image id → containers made from it. */
-  readonly usedBy: ReadonlyMap<string, readonly string[]>;
+  readonly usedBy: ReadonlyMap<string, readonly ImageUser[]>;
   readonly keepParents?: boolean;
+}
+
+/** A container. */
+export interface ImageUser {
+  readonly id: string;
+  readonly isRunning: boolean;
 }
 
 export interface Image {

@@ -25,7 +25,7 @@ import { formatReference, parseReference } from './reference.ts';
 import type { ImageDepot, StoredImage, UnpackListener } from './registry/depot.ts';
 import type { Partials } from './registry/partials.ts';
 import type { Reserve } from './reserve.ts';
-import { sweepBlobs, sweepLayers } from './sweep-images.ts';
+import { Sweeper } from './sweep-images.ts';
 import { unpackImage } from './unpack-image.ts';
 
 /** Puts together blobs, unpacked layers and the catalogue; every change runs alone, and writes the catalogue last. */
@@ -35,6 +35,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
   readonly #catalogue: Catalogue;
   readonly #reserve: Reserve;
   readonly #partials: Partials;
+  readonly #sweeper: Sweeper;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue, reserve: Reserve, partials: Partials) {
@@ -43,6 +44,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     this.#blobs = blobs;
     this.#layers = layers;
     this.#catalogue = catalogue;
+    this.#sweeper = new Sweeper(blobs, layers, () => this.entries());
   }
 
   async *load(archive: Readable): AsyncGenerator<ImageProgress, void, undefined> {
@@ -151,7 +153,8 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       const found = findImage(entries.values(), nameOrId);
       const users = (id: Digest) => usedBy.get(id) ?? [];
       const { id } = found.entry;
-      const { untagged, keep } = planRemoval(found, users(id), force, childrenOf(id, entries));
+      const wish = { asked: nameOrId, force, users: users(id), children: childrenOf(id, entries) };
+      const { untagged, keep } = planRemoval(found, wish);
       const deleted: Digest[] = [];
       const forget = (entry: CatalogueEntry): void => {
         entries.delete(entry.id);
@@ -165,11 +168,16 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       await this.#reserve.spend(() => this.#catalogue.write(entries));
       const removals: ImageRemoval[] = untagged.map((name) => ({ untagged: name }));
       if (keep) return removals;
-      const { gone, kept } = await sweepLayers(this.#layers, this.entries());
-      await sweepBlobs(this.#blobs, this.entries());
-      if (kept[0]) throw stillHeld(id, kept[0]);
+      const own = users(id).length > 0 ? chainIds(found.entry.config.rootfs.diff_ids) : [];
+      const { gone, unexplained } = await this.#sweeper.sweepLayers(own);
+      await this.#sweeper.sweepBlobs();
+      if (unexplained) throw stillHeld(id, unexplained);
       return [...removals, ...[...deleted, ...gone].map((each) => ({ deleted: each }))];
     });
+  }
+
+  async sweep(): Promise<void> {
+    if (this.#sweeper.isUnfinished) await this.#alone(() => this.#sweeper.sweepLayers());
   }
 
   async reconcile(): Promise<readonly string[]> {
@@ -179,14 +187,12 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       const dropped = await this.#catalogue.read();
       const halves = await this.#layers.reconcile();
       const restored = await this.#restoreLayers();
-      const { gone, kept } = await sweepLayers(this.#layers, this.entries());
+      const { gone, kept } = await this.#sweeper.sweepLayers();
       const unused = [
         ...gone.map((chainId) => `removed unused layer ${chainId}`),
         ...kept.map(({ message }) => `kept an unused layer: ${message}`),
       ];
-      const blobs = (await sweepBlobs(this.#blobs, this.entries())).map(
-        (name) => `removed unused blob ${name}`,
-      );
+      const blobs = (await this.#sweeper.sweepBlobs()).map((name) => `removed unused blob ${name}`);
       return [...spooled, ...partial, ...dropped, ...halves, ...restored, ...unused, ...blobs];
     });
   }
@@ -206,13 +212,12 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
       await this.#catalogue.write(withNames(this.#catalogue.entries, kept, references, repoDigests));
       // Its other form, with blobs of its own, is no longer named.
-      if (known && known.manifest.digest !== entry.manifest.digest)
-        await sweepBlobs(this.#blobs, this.entries());
+      if (known && known.manifest.digest !== entry.manifest.digest) await this.#sweeper.sweepBlobs();
     } catch (error) {
       // Nothing names what this load has brought: it goes again.
       try {
-        await sweepLayers(this.#layers, this.entries());
-        await sweepBlobs(this.#blobs, this.entries());
+        await this.#sweeper.sweepLayers();
+        await this.#sweeper.sweepBlobs();
       } catch (later) {
         throw joinErrors(error, later);
       }

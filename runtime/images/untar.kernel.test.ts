@@ -1,32 +1,25 @@
-import { lstat, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { splitDevice } from '../sys/mknod.ts';
 import { getXattr } from '../sys/xattr.ts';
-import { type FixtureEntry, paxOf, piecesOf, tarOf } from './tar-fixture.ts';
-import { untar } from './untar.ts';
+import { paxOf } from './tar-fixture.ts';
+import { UntarPlace } from './untar-fixture.ts';
 
 const reason = process.getuid?.() === 0 ? '' : ' (skipped: needs root to own files and make devices)';
 
 describe.skipIf(reason !== '')(`untar as root${reason}`, () => {
-  let root: string;
-  beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'hull-untar-'));
-  });
-  afterEach(() => rm(root, { recursive: true, force: true }));
-
-  const apply = async (entries: readonly FixtureEntry[]) => untar(piecesOf(await tarOf(entries)), root);
+  const place = UntarPlace.forEach();
 
   test('sets owners, also beyond 31 bits, and keeps setuid bits through the change of owner', async () => {
-    await apply([
+    await place.apply([
       { name: 'file', uid: 1000, gid: 2000, mode: 0o6755, data: 'x' },
       paxOf({ uid: '4294967294', gid: '3000000000' }),
       { name: 'far', type: 'directory' },
       { name: 'soft', type: 'symlink', linkname: 'nowhere', uid: 7, gid: 8 },
     ]);
     const [file, far, soft] = await Promise.all(
-      ['file', 'far', 'soft'].map((name) => lstat(join(root, name))),
+      ['file', 'far', 'soft'].map((name) => lstat(join(place.root, name))),
     );
     expect([file?.uid, file?.gid, file && file.mode & 0o7777]).toEqual([1000, 2000, 0o6755]);
     expect([far?.uid, far?.gid]).toEqual([4_294_967_294, 3_000_000_000]);
@@ -34,13 +27,13 @@ describe.skipIf(reason !== '')(`untar as root${reason}`, () => {
   });
 
   test('makes devices with their numbers, and fifos', async () => {
-    await apply([
+    await place.apply([
       { name: 'null', type: 'character-device', devmajor: 1, devminor: 3, mode: 0o666 },
       { name: 'large', type: 'block-device', devmajor: 4095, devminor: 262_143, mode: 0o600 },
       { name: 'pipe', type: 'fifo', mode: 0o622 },
     ]);
     const [none, large, pipe] = await Promise.all(
-      ['null', 'large', 'pipe'].map((name) => lstat(join(root, name))),
+      ['null', 'large', 'pipe'].map((name) => lstat(join(place.root, name))),
     );
     expect(none?.isCharacterDevice()).toBe(true);
     expect(none && none.mode & 0o777).toBe(0o666);
@@ -53,19 +46,19 @@ describe.skipIf(reason !== '')(`untar as root${reason}`, () => {
 
   test('sets binary attributes byte for byte, a capability included', async () => {
     const capability = Buffer.from('0100000280040000000000000000000000000000', 'hex');
-    await apply([
+    await place.apply([
       paxOf({
         'SCHILY.xattr.security.capability': capability,
         'SCHILY.xattr.trusted.note': Buffer.from([0, 255, 10]),
       }),
       { name: 'ping', mode: 0o755, uid: 5, data: 'x' },
     ]);
-    expect(getXattr(join(root, 'ping'), 'security.capability')).toEqual(capability);
-    expect(getXattr(join(root, 'ping'), 'trusted.note')).toEqual(Buffer.from([0, 255, 10]));
+    expect(getXattr(join(place.root, 'ping'), 'security.capability')).toEqual(capability);
+    expect(getXattr(join(place.root, 'ping'), 'trusted.note')).toEqual(Buffer.from([0, 255, 10]));
   });
 
   test('says which attribute it left out', async () => {
-    const { warnings } = await apply([
+    const { warnings } = await place.apply([
       paxOf({ 'SCHILY.xattr.user.note': 'x' }),
       { name: 'soft', type: 'symlink', linkname: 'nowhere' },
     ]);

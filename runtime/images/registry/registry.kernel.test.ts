@@ -20,7 +20,7 @@ import {
 const reason = await whyNoRegistry();
 const noSkopeo = !(await isInstalled('skopeo'));
 const noOpenssl = !(await isInstalled('openssl'));
-const nobody = { force: false, usedBy: new Map<string, readonly string[]>() };
+const nobody = { force: false, usedBy: new Map() };
 const big = randomBytes(12 * 1024 * 1024);
 
 const smallImage = (text = 'hello') =>

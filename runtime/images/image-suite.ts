@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, chown, link, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -9,31 +8,13 @@ import type { StorageDriver } from '../storage/driver.ts';
 import { openDriver } from '../storage/open-driver.ts';
 import { withRoot } from '../storage/with-root.ts';
 import { openTree, withTree } from '../storage/with-tree.ts';
-import { setRawTimes } from '../sys/raw-path.ts';
-import { setXattr } from '../sys/xattr.ts';
 import { commitImage } from './commit-image.ts';
-import { digestOf } from './digest.ts';
+import { listed } from './image-contents.ts';
 import { openImageStore } from './open-image-store.ts';
-import type { FixtureEntry } from './tar-fixture.ts';
-import { readTar } from './tar-reader.ts';
 import { archiveChanges, archiveTree } from './tar-writing/archive-tree.ts';
 
-const capability = Buffer.from('0100000280040000000000000000000000000000', 'hex');
-
 /** Uses no image. */
-export const nobody = { force: false, usedBy: new Map<string, readonly string[]>() };
-/** A layer of a few files. */
-export const base: FixtureEntry[] = [
-  { name: 'etc', type: 'directory' },
-  { name: 'etc/motd', data: 'hello' },
-  { name: 'etc/old', data: 'old' },
-  { name: 'etc/gone', type: 'directory' },
-  { name: 'etc/gone/file', data: 'x' },
-  { name: 'bin', type: 'directory' },
-  { name: 'bin/tool', mode: 0o4755, data: 'x'.repeat(100_000) },
-  { name: 'bin/twin', type: 'link', linkname: 'bin/tool' },
-];
-
+export const nobody = { force: false, usedBy: new Map() };
 /** A store of images on a driver, new for every test. */
 export interface Workshop {
   readonly name: string;
@@ -44,7 +25,12 @@ export interface Workshop {
   close(): Promise<void>;
   /** As a daemon's start does; what it had to repair. */
   open(): Promise<readonly string[]>;
-  load(archive: Buffer): Promise<void>;
+  /** What it says of each image. */
+  load(archive: Buffer): Promise<string>;
+  /** The files of the image's /etc. */
+  contentOf(reference: string): Promise<Readonly<Record<string, string>>>;
+  /** Nothing of any image: no blob, no layer, no half-read archive. */
+  expectEmpty(): Promise<void>;
   /** All that is in the image. */
   treeOf(reference: string): Promise<readonly string[]>;
   /** As a container would: a layer of its own upon the image, changed, committed, gone. */
@@ -85,7 +71,7 @@ class TestWorkshop implements Workshop {
   }
 
   async begin(): Promise<void> {
-    this.folder = await mkdtemp(join(tmpdir(), 'hull-writing-'));
+    this.folder = await mkdtemp(join(tmpdir(), 'hull-images-'));
     await mkdir(join(this.folder, 'exec'));
     await this.open();
   }
@@ -113,8 +99,28 @@ class TestWorkshop implements Workshop {
     return this.#store.reconcile();
   }
 
-  async load(archive: Buffer): Promise<void> {
-    for await (const _ of this.store.load(Readable.from([archive])));
+  async load(archive: Buffer): Promise<string> {
+    const lines: string[] = [];
+    for await (const { stream } of this.store.load(Readable.from([archive]))) lines.push(stream ?? '');
+    return lines.join('');
+  }
+
+  async contentOf(reference: string): Promise<Readonly<Record<string, string>>> {
+    const { topLayer = '' } = await this.store.get(reference);
+    return withRoot(this.driver, topLayer, async (root) => {
+      const names = (await readdir(join(root, 'etc'))).sort();
+      const texts = names.map(
+        async (name) => [name, await readFile(join(root, 'etc', name), 'utf8')] as const,
+      );
+      return Object.fromEntries(await Promise.all(texts));
+    });
+  }
+
+  async expectEmpty(): Promise<void> {
+    expect(await this.store.list()).toEqual([]);
+    expect(await this.driver.list()).toEqual([]);
+    for (const each of ['blobs/sha256', 'layers', 'spool'])
+      expect(await readdir(join(this.folder, 'data/images', each))).toEqual([]);
   }
 
   async treeOf(reference: string): Promise<readonly string[]> {
@@ -153,52 +159,10 @@ class TestWorkshop implements Workshop {
   }
 }
 
-/** Changes of every kind to `base`. */
-export async function changeEverything(root: string): Promise<void> {
-  await rm(join(root, 'etc/gone'), { recursive: true });
-  await rm(join(root, 'etc/old'));
-  await mkdir(join(root, 'etc/old'), { mode: 0o700 });
-  await writeFile(join(root, 'etc/old/inner'), 'now a folder');
-  await rename(join(root, 'etc/motd'), join(root, 'etc/moved'));
-  await writeFile(join(root, 'large'), randomBytes(3_000_000));
-  await link(join(root, 'large'), join(root, 'large-too'));
-  await chown(join(root, 'large'), 1000, 3_000_000_000);
-  await chmod(join(root, 'large'), 0o6711);
-  setXattr(join(root, 'large'), 'security.capability', capability);
-  setXattr(join(root, 'large'), 'trusted.note', Buffer.from([0, 255, 10]));
-  await symlink('/nowhere', join(root, 'soft'));
-  await mkdir(join(root, `${'deep'.repeat(50)}/${'deeper'.repeat(30)}`), { recursive: true });
-  setRawTimes(Buffer.from(join(root, 'soft')), -7n, 5);
-  setRawTimes(Buffer.from(join(root, 'large')), 1_600_000_000n, 123_456_789);
-}
-
-export async function bytesOf(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const all: Uint8Array[] = [];
-  for await (const chunk of chunks) all.push(chunk);
-  return Buffer.concat(all);
-}
-
-/** All that an archive says of each file. */
-export async function listed(archive: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
-  const found: string[] = [];
-  for await (const entry of readTar(archive)) {
-    const { type, name, linkName, mode, uid, gid, mtime, major, minor, xattrs } = entry;
-    const content = digestOf(await bytesOf(entry.body())).slice(7, 19);
-    const attributes = [...xattrs].map(([key, value]) => `${key}=${value.toString('hex')}`);
-    const time = `${mtime.seconds}s${mtime.nanoseconds}`;
-    found.push(
-      [type, name, linkName, mode.toString(8), uid, gid, time, major, minor, content, ...attributes].join(
-        ' ',
-      ),
-    );
-  }
-  return found;
-}
-
 /** Why the driver cannot be tried here; empty when it can. */
 async function whyNot(name: string): Promise<string> {
   if (process.getuid?.() !== 0) return 'needs root to mount';
-  const folder = await mkdtemp(join(tmpdir(), 'hull-writing-'));
+  const folder = await mkdtemp(join(tmpdir(), 'hull-images-'));
   try {
     const { driver } = await openDriver(name, {
       dataRoot: join(folder, 'data'),
