@@ -9,15 +9,15 @@ import type { TarSource } from './tar-writing/write-tar.ts';
 
 /**
  * Copies all that is in a folder of a tree that is not trusted, and what the folder itself is like, into an empty folder of ours: owners,
- * modes, times, attributes, hard links, devices. Links are copied and never followed; sockets stay behind. Answers one line for each
+ * modes, times, attributes, hard links, holes, devices. Links are copied and never followed; sockets stay behind. Answers one line for each
  * attribute that the target's file system does not take.
  */
 export async function copyTree(source: TreeFolder, target: string): Promise<readonly string[]> {
   const entries = new EntryMaker();
   const writer = new LayerWriter(target, { whiteouts: false, keepKind: false });
-  const add = async ({ header, body }: TarSource): Promise<void> => {
+  const add = async ({ header, body, pieces }: TarSource): Promise<void> => {
     try {
-      await writer.add({ ...header, body: body ?? nothing });
+      await writer.add({ ...header, body: body ?? nothing, ...(pieces && { pieces }) });
     } catch (error) {
       throw explainEntry(error, header);
     }

@@ -1,12 +1,15 @@
+import { createHash } from 'node:crypto';
 import {
   link,
   lstat,
   mkdir,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rename,
   rm,
+  stat,
   symlink,
   utimes,
   writeFile,
@@ -32,6 +35,10 @@ const wish = (name: string | undefined, more: object = {}) => ({
   options: {},
   ...more,
 });
+const digestOfFile = async (path: string) =>
+  createHash('sha256')
+    .update(await readFile(path))
+    .digest('hex');
 const unused = { users: () => [] };
 const at = (name: string, file = '') => join(store.dataOf(name), file);
 const from = (path: string) => async (): Promise<FillSource> => {
@@ -136,6 +143,21 @@ describe('copy-up', () => {
     expect(soft?.isSymbolicLink()).toBe(true);
     expect([below?.mode, below?.mtimeMs]).toEqual([top?.mode, top?.mtimeMs]);
     expect(await readdir(join(store.root, 'data'))).toEqual(['_data', 'volume.json']);
+  });
+
+  test('files with holes keep them, in the middle and at the end', async () => {
+    const size = 64 * 2 ** 20;
+    await using sparse = await open(join(image, 'sparse'), 'w');
+    for (const at of [2 ** 20, 2 ** 25]) await sparse.write('x'.repeat(100_000), at);
+    await sparse.truncate(size);
+    expect(await store.fill('data', from(image))).toEqual([]);
+    const there = await stat(at('data', 'sparse'));
+    expect(there.size).toBe(size);
+    expect(there.blocks * 512).toBeLessThan(size / 8);
+    const [copy, original] = await Promise.all(
+      [at('data', 'sparse'), join(image, 'sparse')].map(digestOfFile),
+    );
+    expect(copy).toBe(original);
   });
 
   test('an empty folder of the image gives its owner and mode', async () => {

@@ -1,6 +1,8 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { splitDevice } from '../../sys/mknod.ts';
+import { nextData } from '../../sys/seek-data.ts';
+import type { Piece } from '../sparse-content.ts';
 import { type ByteString, showName, type TarHeader, type TarType, timeOf } from '../tar-header.ts';
 import type { TreeFolder } from './tree-folder.ts';
 import type { TarSource } from './write-tar.ts';
@@ -47,7 +49,10 @@ export class EntryMaker {
       ...device,
       xattrs: folder.attributes(name),
     };
-    return size === 0 ? { header } : { header, body: () => contentOf(entry, size) };
+    if (size === 0) return { header };
+    const body = () => contentOf(entry, size);
+    const hasHoles = stat.blocks * 512n < stat.size;
+    return hasHoles ? { header, body, pieces: () => dataOf(entry, size) } : { header, body };
   }
 
   #firstName({ path, stat }: TreeEntry): ByteString | undefined {
@@ -86,26 +91,43 @@ function typeOf(stat: BigIntStats): TarType {
 }
 
 /** Exactly `size` bytes: a file that somebody shortens meanwhile is filled up with zeros, as GNU tar does. */
-async function* contentOf({ folder, name, path, stat }: TreeEntry, size: number): AsyncGenerator<Uint8Array> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = openSync(folder.at(name), flags);
-  try {
-    const now = fstatSync(file, { bigint: true });
-    if (now.ino !== stat.ino || !now.isFile()) {
-      throw new Error(`Cannot read ${showName(path)}: it was exchanged while it was read`);
-    }
-    for (let done = 0; done < size; ) {
-      const length = Math.min(chunkSize, size - done);
-      const buffer = Buffer.allocUnsafe(length);
-      const count =
-        size <= readAtOnce
-          ? readSync(file, buffer, 0, length, done)
-          : (await readAsync(file, buffer, 0, length, done)).bytesRead;
-      if (count === 0) yield buffer.fill(0);
-      else yield buffer.subarray(0, count);
-      done += count === 0 ? length : count;
-    }
-  } finally {
-    closeSync(file);
+async function* contentOf(entry: TreeEntry, size: number): AsyncGenerator<Uint8Array> {
+  using file = openEntry(entry);
+  let done = 0;
+  for await (const { data } of partOf(file.fd, 0, size)) {
+    yield data;
+    done += data.length;
   }
+  for (; done < size; done += chunkSize) yield Buffer.alloc(Math.min(chunkSize, size - done));
+}
+
+/** What is between the holes of the first `size` bytes. */
+async function* dataOf(entry: TreeEntry, size: number): AsyncGenerator<Piece> {
+  using file = openEntry(entry);
+  for (let found = nextData(file.fd, 0); found && found.start < size; found = nextData(file.fd, found.end))
+    yield* partOf(file.fd, found.start, Math.min(found.end, size));
+}
+
+/** Fewer bytes where the file ends before. */
+async function* partOf(file: number, start: number, end: number): AsyncGenerator<Piece> {
+  for (let at = start; at < end; ) {
+    const length = Math.min(chunkSize, end - at);
+    const buffer = Buffer.allocUnsafe(length);
+    const count =
+      end - start <= readAtOnce
+        ? readSync(file, buffer, 0, length, at)
+        : (await readAsync(file, buffer, 0, length, at)).bytesRead;
+    if (count === 0) return;
+    yield { at, data: buffer.subarray(0, count) };
+    at += count;
+  }
+}
+
+function openEntry({ folder, name, path, stat }: TreeEntry): Disposable & { readonly fd: number } {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const fd = openSync(folder.at(name), flags);
+  const now = fstatSync(fd, { bigint: true });
+  if (now.ino === stat.ino && now.isFile()) return { fd, [Symbol.dispose]: () => closeSync(fd) };
+  closeSync(fd);
+  throw new Error(`Cannot read ${showName(path)}: it was exchanged while it was read`);
 }

@@ -1,3 +1,4 @@
+import type { Piece } from '../sparse-content.ts';
 import type { TarHeader } from '../tar-header.ts';
 import { encodeHeader, endMark, paddingOf } from './encode-header.ts';
 
@@ -6,6 +7,8 @@ export interface TarSource {
   readonly header: TarHeader;
   /** Exactly `header.size` bytes; absent for what has no content. */
   readonly body?: () => AsyncIterable<Uint8Array>;
+  /** Of a file with holes the same without them, for copies; archives have all bytes. */
+  readonly pieces?: () => AsyncIterable<Piece>;
 }
 
 /** Small entries leave in chunks of about this size. */
