@@ -102,7 +102,7 @@ function initialise(folder: string, parent: string, { controllers }: Hierarchy, 
   if (controllers.includes('cpuset')) {
     // New cpusets are empty, and entering one is ENOSPC. Copied also into groups found: a crash may have come in between.
     for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-      if (readValue(join(folder, file)) !== '') continue;
+      if (!made && readValue(join(folder, file)) !== '') continue;
       writeValue(join(folder, file), readValue(join(parent, file)) ?? '');
     }
   }

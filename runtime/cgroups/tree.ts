@@ -1,4 +1,4 @@
-import { readdirSync, rmdirSync } from 'node:fs';
+import { readdirSync, rmdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../base/errors.ts';
 import { ifGone, readValue } from './files.ts';
@@ -12,6 +12,9 @@ export function childGroups(folder: string): readonly string[] | undefined {
 
 /** Folders of a group and all below it, the deepest first; none where it does not exist. */
 export function groupAndBelow(folder: string): readonly string[] {
+  // Two links and one for each folder in it: most groups have none, and it is not listed.
+  const links = statSync(folder, { throwIfNoEntry: false })?.nlink;
+  if (links === 2) return [folder];
   const names = childGroups(folder);
   return names === undefined ? [] : [...names.flatMap((name) => groupAndBelow(join(folder, name))), folder];
 }
@@ -35,6 +38,7 @@ function processesOf(folder: string): readonly number[] {
 
 /** One attempt to remove a group and all below it; answers the folders that the kernel still calls busy. */
 export function removeTree(folder: string): readonly string[] {
+  if (removeFolder(folder)) return [];
   return groupAndBelow(folder).filter((each) => !removeFolder(each));
 }
 
