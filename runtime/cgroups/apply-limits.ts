@@ -19,7 +19,8 @@ export async function applyLimits(
 ): Promise<void> {
   const home = (controller: string) => homeOf(hierarchies, controller);
   checkUsage(home('memory'), path, resources);
-  const settings = settingsFor(resources, (name) => home(name)?.version, currentOf(hierarchies, path));
+  const current = resources.memory || resources.cpu ? currentOf(hierarchies, path) : {};
+  const settings = settingsFor(resources, (name) => home(name)?.version, current);
   const undo: (readonly [file: string, value: string])[] = [];
   try {
     await writeAll(

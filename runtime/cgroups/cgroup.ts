@@ -90,4 +90,6 @@ export interface Cgroup {
   memoryEvents(signal: AbortSignal): AsyncIterable<MemoryEvents>;
   /** Afterwards it is absent in every hierarchy, and so is its parent where that is empty. Kind `busy` names the processes in it. */
   remove(): Promise<void>;
+  /** As `remove`, but tries it once: false where something is in it, whose group stays. */
+  removeEmpty(): Promise<boolean>;
 }

@@ -215,6 +215,18 @@ describe.skipIf(reason !== '')(`cgroups of this kernel${reason && ` (skipped: ${
     },
   );
 
+  withGroups('an empty group goes at once, one with a process below it stays', async () => {
+    const group = await cgroups.create(`${parent}/tried`, {});
+    const child = start(await cgroups.create(`${group.path}/below`, {}), 'exec sleep 60');
+    await inGroup(group, 1);
+    expect(await group.removeEmpty()).toBe(false);
+    expect(await group.pids()).toEqual([child.pid]);
+    await group.kill(AbortSignal.timeout(5_000));
+    await until(() => group.removeEmpty());
+    expect(await group.exists()).toBe(false);
+    expect(await group.removeEmpty()).toBe(true);
+  });
+
   withGroups('removing a group with a process in it names the process and where', async () => {
     cgroups = await openCgroups({ waits: { removeMs: 50 } });
     const group = await cgroups.create(`${parent}/busy`, {});

@@ -5,7 +5,7 @@ import { HullError } from '../base/errors.ts';
 import { monotonicMs } from '../base/monotonic.ts';
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
-import { applyLimits, controllersOf, currentOf } from './apply-limits.ts';
+import { applyLimits, controllersOf, currentOf, homeOf } from './apply-limits.ts';
 import type { Cgroup } from './cgroup.ts';
 import { ifGone, readField, writeValue } from './files.ts';
 import { Freezer } from './freezer.ts';
@@ -91,15 +91,15 @@ export class HostCgroup implements Cgroup {
   }
 
   async oomKilled(): Promise<boolean> {
+    const home = homeOf(this.#hierarchies, 'memory');
+    if (!home) return false;
+    const folder = join(home.root, this.path);
     // v2 counts a group with all below it, also those removed since; v1 each group for itself.
-    return this.#hierarchies.some(({ version, root }) => {
-      const folder = join(root, this.path);
-      const counts =
-        version === 2
-          ? [readField(join(folder, 'memory.events'), 'oom_kill')]
-          : groupAndBelow(folder).map((each) => readField(join(each, 'memory.oom_control'), 'oom_kill'));
-      return counts.some((count) => (count ?? 0) > 0);
-    });
+    const counts =
+      home.version === 2
+        ? [readField(join(folder, 'memory.events'), 'oom_kill')]
+        : groupAndBelow(folder).map((each) => readField(join(each, 'memory.oom_control'), 'oom_kill'));
+    return counts.some((count) => (count ?? 0) > 0);
   }
 
   async stats(): Promise<CgroupStats> {
@@ -113,12 +113,23 @@ export class HostCgroup implements Cgroup {
   async remove(): Promise<void> {
     const deadline = monotonicMs() + this.#waits.removeMs;
     for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
-      const busy = this.#folders().flatMap(removeTree);
-      if (busy.length === 0) break;
+      const busy = this.#tryRemove();
+      if (busy.length === 0) return;
       if (monotonicMs() > deadline) throw await this.#stillBusy(busy);
       await sleep(pause);
     }
-    for (const hierarchy of this.#hierarchies) removeEmptyParents(hierarchy, this.path);
+  }
+
+  async removeEmpty(): Promise<boolean> {
+    return this.#tryRemove().length === 0;
+  }
+
+  /** Answers the folders that the kernel still calls busy. */
+  #tryRemove(): readonly string[] {
+    const busy = this.#folders().flatMap(removeTree);
+    if (busy.length === 0)
+      for (const hierarchy of this.#hierarchies) removeEmptyParents(hierarchy, this.path);
+    return busy;
   }
 
   /** Signals everything once; answers what was alive. Groups are thawed, or the killed would hang in state D. */

@@ -23,14 +23,9 @@ const magic = { 1: 0x27e0eb, 2: 0x63677270 } as const;
 /** The host's hierarchies, from /proc/self/mountinfo and /proc/cgroups; each is checked to be what the table says. */
 export async function findHierarchies(): Promise<readonly Hierarchy[]> {
   const mountinfo = readFileSync('/proc/self/mountinfo', 'utf8');
-  const subsystems = ifGone(() => readFileSync('/proc/cgroups', 'utf8'));
-  const byHierarchy = new Map<string, Hierarchy>();
-  for (const mount of parseCgroupMounts(mountinfo, subsystems ?? '')) {
-    // The best mount of a hierarchy comes first; a mount hidden below another one is none.
-    if (byHierarchy.has(mount.device) || !isVisible(mount)) continue;
-    byHierarchy.set(mount.device, withController(mount));
-  }
-  if (byHierarchy.size === 0) {
+  if (mountinfo !== lastFound.mountinfo)
+    Object.assign(lastFound, { mountinfo, mounts: findCgroupMounts(mountinfo) });
+  if (lastFound.mounts.length === 0) {
     throw new HullError(
       'Cannot use cgroups: found no writable cgroup or cgroup2 mount, wanted at least one',
       {
@@ -38,6 +33,20 @@ export async function findHierarchies(): Promise<readonly Hierarchy[]> {
         hint: 'Mount cgroup2 at /sys/fs/cgroup.',
       },
     );
+  }
+  return lastFound.mounts.map(withController);
+}
+
+/** While the table of mounts is the same, so is what is found by it. */
+const lastFound: { mountinfo: string; mounts: readonly CgroupMount[] } = { mountinfo: '', mounts: [] };
+
+function findCgroupMounts(mountinfo: string): readonly CgroupMount[] {
+  const subsystems = ifGone(() => readFileSync('/proc/cgroups', 'utf8'));
+  const byHierarchy = new Map<string, CgroupMount>();
+  for (const mount of parseCgroupMounts(mountinfo, subsystems ?? '')) {
+    // The best mount of a hierarchy comes first; a mount hidden below another one is none.
+    if (byHierarchy.has(mount.device) || !isVisible(mount)) continue;
+    byHierarchy.set(mount.device, mount);
   }
   return [...byHierarchy.values()];
 }

@@ -25,9 +25,11 @@ export async function deleteContainer(
   const group = await groupOf(state);
   if (isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
   try {
-    if (group && (await group.exists())) await group.kill(AbortSignal.timeout(patienceMs));
+    // Mostly all in it have ended with the first process, and who is to be killed need not be looked for.
+    const empty = !group || (!isAlive(state) && (await group.removeEmpty()));
+    if (!empty) await group.kill(AbortSignal.timeout(patienceMs));
     await untilGone(context, state);
-    await group?.remove();
+    if (!empty) await group.remove();
     await removeOwnMounts(state);
   } catch (error) {
     // Killed, and held by something that is not ours (frozen in another group): it goes when that lets go of it.
@@ -55,5 +57,5 @@ async function untilGone({ caller }: Context, state: ContainerState): Promise<vo
     await new Promise((done) => setTimeout(done, pause));
   }
   // Ours, where `run` has made it.
-  if (state.init_process_pid !== 0) await caller.hands.reap(state.init_process_pid);
+  if (state.init_process_pid !== 0) caller.hands.reap(state.init_process_pid);
 }

@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { codeOf, HullError, SystemError } from '../../base/errors.ts';
 import type { DeviceRule } from '../../base/oci.ts';
@@ -9,7 +9,7 @@ import {
   openProgram,
   queryDevicePrograms,
 } from '../../sys/bpf.ts';
-import { readValue, writeValue } from '../files.ts';
+import { readValue } from '../files.ts';
 import type { Hierarchy } from '../hierarchies.ts';
 import { deviceList, plainRules } from './device-list.ts';
 import { deviceProgram, encodeProgram } from './device-program.ts';
@@ -43,9 +43,15 @@ export function applyDevices(
 function applyList(folder: string, rules: readonly DeviceRule[]): void {
   const wanted = deviceList(rules);
   const current = parseDeviceList(readValue(join(folder, 'devices.list')) ?? '');
+  // A write is for one rule, and most rules go to the same file.
+  const files = new Map<string, number>();
+  using opened = new DisposableStack();
   for (const { file, value } of deviceWrites(current, wanted)) {
     try {
-      writeValue(join(folder, file), value);
+      const descriptor = files.get(file) ?? openSync(join(folder, file), constants.O_WRONLY);
+      if (!files.has(file)) opened.defer(() => closeSync(descriptor));
+      files.set(file, descriptor);
+      writeSync(descriptor, value);
     } catch (cause) {
       const code = codeOf(cause);
       const reason =
