@@ -1,4 +1,3 @@
-import { readSync } from 'node:fs';
 import { waitForEnd } from '../sys/process.ts';
 import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
 import type { Program } from './program.ts';
@@ -9,12 +8,13 @@ import { spawnProgram } from './spawn.ts';
  * resident one. The children have the parent's streams and, between these and the record pipe, its descriptors.
  */
 export interface Hands {
-  /** `extra` becomes the descriptor after the record pipe's. The end of the record pipe that is read is the caller's to close. */
+  /**
+   * `extra` becomes the descriptor after the record pipe's. The end of the record pipe that is read is the caller's to close. It may be answered
+   * only when the program has ended, where that does not stop for a word in between.
+   */
   spawn(program: Program, how: SpawnHow): SpawnedProgram | Promise<SpawnedProgram>;
-  /** Next bytes of a record pipe; 0 at its end. */
-  read(fd: number, into: Buffer): number | Promise<number>;
   /** Waits for a child that is about to end. */
-  reap(pid: number): unknown;
+  reap(pid: number): void;
 }
 
 export interface SpawnHow {
@@ -37,6 +37,5 @@ export const ownHands: Hands = {
     const added = [extra, ...more].map((fd, index) => [record + 1 + index, fd] as const);
     return spawnProgram(program, { name, record, descriptors: new Map([...inherited, ...added]) });
   },
-  read: (fd, into) => readSync(fd, into),
   reap: waitForEnd,
 };

@@ -46,7 +46,7 @@ export async function execDetached(
   }
   let failure: unknown;
   let records: readonly StartRecord[] = [];
-  for await (const seen of readRecords(hands, started.recordPipe)) {
+  for (const seen of readRecords(started.recordPipe)) {
     records = seen;
     const pid = records.find((each) => each.kind === 'pid')?.pid;
     const listener = records.find((each) => each.kind === 'listener');
@@ -71,10 +71,10 @@ export async function execDetached(
     if (runs && launcherKeepsMaster(request)) master = await takeMaster(started.pid, record);
   } finally {
     if (launcherKeepsMaster(request)) endProcess(started.pid);
-    await hands.reap(started.pid);
+    hands.reap(started.pid);
   }
   if (runs) return { pid, ...(master === undefined ? {} : { master }) };
-  if (pid !== undefined) await hands.reap(pid);
+  if (pid !== undefined) hands.reap(pid);
   if (failure !== undefined) throw failure;
   if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
   throw new HullError('Cannot run the command: its process ended without a word', { kind: 'internal' });

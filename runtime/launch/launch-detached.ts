@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../base/errors.ts';
 import { createPipe } from '../sys/process.ts';
@@ -59,7 +59,7 @@ export async function createDetached(
   try {
     let synced = false;
     let heard = false;
-    for await (const seen of readRecords(hands, recordPipe)) {
+    for (const seen of readRecords(recordPipe)) {
       records = seen;
       const pid = pidOf(records);
       if (pid === undefined || failure !== undefined) continue;
@@ -84,13 +84,13 @@ export async function createDetached(
     closeGo();
     closeSync(recordPipe);
   }
-  await hands.reap(launcher);
+  hands.reap(launcher);
   const pid = pidOf(records);
   const alive = records.find((each) => each.kind === 'alive');
   const failed = records.find((each) => each.kind === 'error');
   if (pid !== undefined && alive && !failed && failure === undefined)
     return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(program) };
-  if (pid !== undefined) await hands.reap(pid);
+  if (pid !== undefined) hands.reap(pid);
   if (failure !== undefined) throw failure;
   if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
   throw new HullError(`Cannot create ${request.id}: its first process ended without a word`, {
@@ -110,12 +110,13 @@ function stepsOfStart(program: Program): readonly LaunchStep[] {
 }
 
 /**
- * Lets the first process go on and answers when it has become the command. Kind `conflict` where it does not wait: started
- * already, or ended.
+ * Lets the first process go on and answers when it has become the command; or, where the caller waits for its end anyway, when it has ended.
+ * Kind `conflict` where it does not wait: started already, or ended.
  */
 export async function startDetached(
   request: Pick<DetachedRequest, 'id' | 'startFifo' | 'outcomeFifo'>,
   steps: readonly LaunchStep[],
+  ended?: Promise<unknown>,
 ): Promise<void> {
   const { id, startFifo, outcomeFifo } = request;
   const nobody = (cause: unknown) =>
@@ -138,7 +139,8 @@ export async function startDetached(
     }
     writeSync(start, '.');
     closeSync(start);
-    rmSync(startFifo, { force: true });
+    unlinkSync(startFifo);
+    await ended;
     const record = await readOutcome(outcome);
     const step = steps.find(({ index }) => index === record?.step);
     if (record && step) throw new LaunchError(step, record.errno);

@@ -9,6 +9,8 @@ export interface Artefact {
   readonly folder: string;
   readonly key: string;
   readonly alone: string;
+  /** Paths. */
+  readonly sources: readonly string[];
   /** Whether the sources are still what it was made of. */
   isCurrent(): boolean;
 }
@@ -32,6 +34,7 @@ export function openArtefact(folder: string, { key, sources }: Origin): Artefact
     folder,
     key,
     alone: join(folder, 'alone'),
+    sources: sources.map(([path]) => path),
     isCurrent: () =>
       sources.every(([path, mtimeMs, size]) => {
         const found = statSync(path, { throwIfNoEntry: false });

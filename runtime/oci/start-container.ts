@@ -6,8 +6,15 @@ import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { type ContainerState, stateFiles } from './state-store.ts';
 import { stateView, statusOf } from './status.ts';
 
-/** Afterwards the command runs (or has ended already). A failing poststart hook ends the container. */
-export async function startContainer(context: Context, state: ContainerState): Promise<void> {
+/**
+ * Afterwards the command runs, or has ended: in any case where the end is what the caller waits for. A failing poststart hook ends the
+ * container.
+ */
+export async function startContainer(
+  context: Context,
+  state: ContainerState,
+  ended?: Promise<unknown>,
+): Promise<void> {
   needOwnProcessForHooks(context.caller, state.config.hooks);
   const status = await statusOf(context.root, state);
   if (status !== 'created') {
@@ -17,8 +24,9 @@ export async function startContainer(context: Context, state: ContainerState): P
         : 'cannot start an already running container';
     throw new HullError(`Cannot start container ${state.id}: ${reason}`, { kind: 'conflict' });
   }
-  await startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps);
   const { hooks } = state.config;
+  const untilEnd = hooks?.poststart === undefined ? ended : undefined;
+  await startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps, untilEnd);
   try {
     runHooks('poststart', hooks?.poststart, stateView(state, 'running'), state.bundle);
   } catch (error) {

@@ -27,9 +27,12 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
   const ownsTerminal = state.config.process.terminal && values['console-socket'] === undefined;
   try {
     const master = ownsTerminal ? await openMaster(pid, descriptorCount(values['preserve-fds'])) : undefined;
-    await startContainer(context, state);
-    if (values.detach) return 0;
-    const status = await context.caller.waitFor(pid, master);
+    if (values.detach) {
+      await startContainer(context, state);
+      return 0;
+    }
+    const ended = context.caller.waitFor(pid, master);
+    const [status] = await Promise.all([ended, startContainer(context, state, ended)]);
     if (!values.keep) await deleteContainer(context, state, { force: true });
     return status;
   } catch (error) {

@@ -13,13 +13,15 @@ export interface ClientState {
   readonly lost: Label;
 }
 
+/** The answer of poll(2) in the word of a struct pollfd, without its sign. */
+const readyMask = 0x7fff000000000000n;
 const waitAll = named(0x40000100, 'MSG_WAITALL|MSG_CMSG_CLOEXEC');
 
 /** Takes commands and does them, until one ends the process; a resident that is gone leads to `lost`. */
 export function commandSteps(p: ProgramBuilder, state: ClientState): void {
   const { socket, lost } = state;
   const loop = p.label('next command');
-  const received = receiver(p, commandSize, 3);
+  const received = receiver(p, commandSize, 4);
   const word = (index: number) => at(received.data, index * 8);
   p.onFailure({ label: lost, index: p.cell('failed step') });
   p.place(loop);
@@ -43,14 +45,13 @@ export function commandSteps(p: ProgramBuilder, state: ClientState): void {
   on(command.alone, () => p.goto(state.alone));
   on(command.write, () => write(p, socket, lost, word(1), word(2)));
   on(command.spawn, () => {
-    const descriptors = [0, 4, 8].map((offset) => {
+    const descriptors = [0, 4, 8, 12].map((offset) => {
       const fd = p.cell('descriptor');
       p.local(at(received.control, 16 + offset), { mask: 0xffffffffn, result: fd });
       return fd;
     });
-    answer(command.spawn, spawn(p, descriptors, word(1), word(2)));
+    answer(command.spawn, spawn(p, state, descriptors, word(1), word(2)));
   });
-  on(command.reap, () => answer(command.reap, reap(p, word(1))));
   on(command.wait, () => answer(command.wait, waitHandingOn(p, state, word(1))));
   on(command.exit, () => p.call('exit_group', [word(1)]));
   p.goto(lost);
@@ -107,9 +108,14 @@ function write(p: ProgramBuilder, socket: Cell, lost: Label, fd: Cell, length: C
 
 /**
  * The launch program as a child: all signals default and none blocked, a session of its own, no environment. It shares our memory until it executes, so
- * that no page is copied; the interpreter uses no stack.
+ * that no page is copied; the interpreter uses no stack. Waits for its end and for that of the records, which stay in their pipe.
  */
-function spawn(p: ProgramBuilder, [program, record, extra]: readonly Cell[], ...at: readonly Cell[]): Cell {
+function spawn(
+  p: ProgramBuilder,
+  state: ClientState,
+  [program, record, extra, records]: readonly Cell[],
+  ...at: readonly Cell[]
+): Cell {
   const pid = p.cell('pid');
   const parent = p.label('parent');
   const child = p.label('child failed');
@@ -145,24 +151,26 @@ function spawn(p: ProgramBuilder, [program, record, extra]: readonly Cell[], ...
 
   p.place(parent);
   for (const fd of [program, record, extra]) p.call('close', [fd ?? -1], { errors: 'next' });
+  const done = p.label('launched');
+  p.local(pid, { negative: done });
+  waitForHangUp(p, records ?? pid, state);
+  const again = p.label('reap');
+  p.place(again);
+  p.call('wait4', [pid, 0, 0, 0], { errors: { EINTR: again, other: 'next' } });
+  p.place(done);
+  p.call('close', [records ?? -1], { errors: 'next' });
   return pid;
 }
 
-function reap(p: ProgramBuilder, pid: Cell): Cell {
-  const status = p.cell('status');
-  const [again, done, failed] = [p.label('reap'), p.label('reaped'), p.label('not reaped')];
-  const result = p.cell('result');
+/** Until a pipe has no writer any more; the resident's end ends us. poll(2) */
+function waitForHangUp(p: ProgramBuilder, pipe: Cell, { socket, lost }: ClientState): void {
+  const again = p.label('poll');
+  const polled = p.buffer('pollfds', 16);
   p.place(again);
-  p.set(status, 0);
-  p.call('wait4', [pid, address(status.area), 0, 0], {
-    result,
-    errors: { EINTR: again, other: failed },
-  });
-  p.copy(status, result);
-  p.goto(done);
-  p.place(failed);
-  p.place(done);
-  return result;
+  p.copy(pipe, at(polled, 0));
+  p.copy(socket, at(polled, 8));
+  p.call('ppoll', [address(polled), 2, 0, 0, 0], { errors: { EINTR: again, other: lost } });
+  p.local(at(polled, 8), { mask: readyMask, positive: lost, negative: lost });
 }
 
 /** Until the child has ended, signals to us are handed on to it; the resident's end ends us. signalfd(2) */
@@ -184,7 +192,6 @@ function waitHandingOn(p: ProgramBuilder, { socket, lost }: ClientState, pid: Ce
   p.place(pause);
   const polled = p.buffer('pollfds', 16);
   const pollIn = 1n << 32n;
-  const readyMask = 0x7fff000000000000n;
   p.local(signals, { minus: -pollIn, result: at(polled, 0) });
   p.local(socket, { minus: -pollIn, result: at(polled, 8) });
   p.call('ppoll', [address(polled), 2, 0, 0, 0], { errors: { EINTR: pause, other: lost } });

@@ -4,7 +4,7 @@
  * The client connects, sends a greeting with a descriptor of its folder in /proc, and then does what it is told, a command at a
  * time, until one ends it. So it is the parent of what is started, with its own streams, limits, session and cgroups; the resident only thinks.
  *
- * A command is four 64-bit words: its number and three arguments. The client answers `spawn`, `reap` and `wait` with two words: the
+ * A command is four 64-bit words: its number and three arguments. The client answers `spawn` and `wait` with two words: the
  * command's number and a value. Until `accepted` nothing was made, and a client that loses the resident makes the call by itself.
  */
 export const command = {
@@ -13,14 +13,15 @@ export const command = {
   alone: 2,
   /** descriptor, length: that many bytes follow. */
   write: 3,
-  /** Number of the record pipe, of the other descriptor; program and both come along. Answer: the pid, or a negative errno. */
+  /**
+   * Number of the record pipe, of the other descriptor; program, both, and the pipe's end for reading come along. Answer: the pid, or a
+   * negative errno, when all records are in the pipe, nobody can write another, and the program has ended.
+   */
   spawn: 4,
-  /** pid. Answer: the status of wait4(2), or a negative errno. */
-  reap: 5,
-  /** pid. As `reap`, and meanwhile signals are handed on. */
-  wait: 6,
+  /** pid. Meanwhile signals are handed on. Answer: the status of wait4(2), or a negative errno. */
+  wait: 5,
   /** Exit status. */
-  exit: 7,
+  exit: 6,
 } as const;
 
 export const commandSize = 32;

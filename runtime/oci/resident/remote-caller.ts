@@ -1,10 +1,12 @@
-import { closeSync, read } from 'node:fs';
+import { closeSync, read, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { HullError } from '../../base/errors.ts';
+import { codeOf, HullError } from '../../base/errors.ts';
+import { killProcess } from '../../cgroups/processes.ts';
 import { encodeProgram } from '../../launch/encode.ts';
 import type { Hands } from '../../launch/hands.ts';
+import { parseRecords } from '../../launch/records.ts';
 import { sealedImage } from '../../launch/spawn.ts';
 import { createPipe, decodeWaitStatus } from '../../sys/process.ts';
 import { sendWithDescriptors } from '../../sys/unix-rights.ts';
@@ -14,13 +16,25 @@ import { answerSize, command, commandBytes, longestWrite } from './protocol.ts';
 
 const readSome = promisify(read);
 
+/** What a program has made whose client is gone, when it has told: nobody else knows of it. */
+async function killFirst(recordPipe: number): Promise<void> {
+  const bytes = Buffer.alloc(65536);
+  for (let length = 0; ; ) {
+    const { bytesRead } = await readSome(recordPipe, bytes, length, bytes.length - length, null);
+    length += bytesRead;
+    if (bytesRead > 0) continue;
+    const pid = parseRecords(bytes.subarray(0, length)).find((each) => each.kind === 'pid')?.pid;
+    if (pid !== undefined) killProcess(pid);
+    return;
+  }
+}
+
 /** A client that waits for commands: it starts the programs, is their parent, and says what is to be said. */
 export class RemoteCaller implements Caller {
   readonly hands: Hands;
   readonly #socket: Socket;
   readonly #descriptor: number;
   readonly #cwd: string;
-  readonly #children = new Set<number>();
   #answer: PromiseWithResolvers<bigint> | undefined;
   #gone: Error | undefined;
   #bytes = Buffer.alloc(0);
@@ -35,10 +49,8 @@ export class RemoteCaller implements Caller {
     socket.on('close', () => this.#lose());
     this.hands = {
       spawn: (program, { name, record, extra }) => this.#spawn(encodeProgram(program), name, record, extra),
-      read: async (fd, into) => (await readSome(fd, into, 0, into.length, null)).bytesRead,
-      reap: async (pid) => {
-        if (this.#children.delete(pid)) await this.#ask(command.reap, pid);
-      },
+      // The client has waited for the program, and what else it is the parent of ends with it.
+      reap: () => {},
     };
   }
 
@@ -75,7 +87,6 @@ export class RemoteCaller implements Caller {
   }
 
   async waitFor(pid: number): Promise<number> {
-    this.#children.delete(pid);
     const status = Number(await this.#ask(command.wait, pid));
     // Somebody else has taken it: as with a process of one's own that is no child.
     return status < 0 ? 0 : decodeWaitStatus(status).exitCode;
@@ -92,16 +103,15 @@ export class RemoteCaller implements Caller {
     const pipe = createPipe();
     let pid: number;
     try {
-      pid = Number(await this.#ask(command.spawn, record, record + 1, [file, pipe.write, extra]));
+      const answer = this.#ask(command.spawn, record, record + 1, [file, pipe.write, extra, pipe.read]);
+      for (const fd of [file, pipe.write]) closeSync(fd);
+      pid = Number(await answer);
       if (pid < 0)
         throw new HullError(`Cannot start ${name}: the client cannot clone: ${pid}`, { kind: 'exhausted' });
     } catch (error) {
-      closeSync(pipe.read);
+      await killFirst(pipe.read).finally(() => closeSync(pipe.read));
       throw error;
-    } finally {
-      for (const fd of [file, pipe.write]) closeSync(fd);
     }
-    this.#children.add(pid);
     return { pid, recordPipe: pipe.read };
   }
 
@@ -119,8 +129,16 @@ export class RemoteCaller implements Caller {
     return await this.#answer.promise;
   }
 
+  /** Mostly the client waits for it, and it goes out at once; what it is too slow for waits in Node's queue. */
   #send(bytes: Buffer): void {
-    if (!this.#socket.destroyed) this.#socket.write(bytes);
+    if (this.#socket.destroyed) return;
+    let sent = 0;
+    try {
+      if (this.#socket.writableLength === 0) sent = writeSync(this.#descriptor, bytes);
+    } catch (error) {
+      if (codeOf(error) !== 'EAGAIN') this.#lose();
+    }
+    if (sent < bytes.length) this.#socket.write(bytes.subarray(sent));
   }
 
   #take(data: Buffer): void {

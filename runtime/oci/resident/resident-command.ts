@@ -69,7 +69,7 @@ function writeClient({ key, alone }: Artefact, file: string, socket: string): vo
   renameSync(temporary, file);
 }
 
-async function serve({ key, isCurrent }: Artefact, socket: string, idleMs: number): Promise<void> {
+async function serve({ key, sources, isCurrent }: Artefact, socket: string, idleMs: number): Promise<void> {
   const lock = openSync(`${socket}.lock`, 'a', 0o600);
   try {
     if (!tryFlock(lock))
@@ -80,7 +80,7 @@ async function serve({ key, isCurrent }: Artefact, socket: string, idleMs: numbe
     rmSync(socket, { force: true });
     const stop = new AbortController();
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
-    await serveCalls({ socket, key, idleMs, isCurrent, signal: stop.signal });
+    await serveCalls({ socket, key, idleMs, sources, isCurrent, signal: stop.signal });
   } finally {
     closeSync(lock);
   }

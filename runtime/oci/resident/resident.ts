@@ -2,13 +2,13 @@ import { chmodSync, closeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../base/errors.ts';
-import { monotonicMs } from '../../base/monotonic.ts';
 import { peerOf, receiveWithDescriptors } from '../../sys/unix-rights.ts';
 import { OwnProcessNeeded } from '../caller.ts';
 import { ociMain } from '../main.ts';
 import { readClient, type Standing, standingOf } from './client-process.ts';
 import { greeting, greetingSize } from './protocol.ts';
 import { RemoteCaller } from './remote-caller.ts';
+import { askOnChange } from './watch-sources.ts';
 
 export interface ResidentOptions {
   readonly socket: string;
@@ -16,19 +16,19 @@ export interface ResidentOptions {
   readonly key: string;
   /** Ends after so long without a call; 0: never. */
   readonly idleMs: number;
-  /** Whether this is still the program that a stand-alone call would run; asked before each call. */
+  /** Files that this program was made of. */
+  readonly sources: readonly string[];
+  /** Whether it is still the program that a stand-alone call would run. */
   readonly isCurrent: () => boolean;
   readonly signal: AbortSignal;
 }
 
 const greetingPatienceMs = 1000;
-/** How long the sources are taken to be as they were. */
-const currencyMs = 100;
 
 /** Makes calls of the command line for others, until the signal or for want of calls. Throws EADDRINUSE where another one serves. */
 export async function serveCalls(options: ResidentOptions): Promise<void> {
   const own = standingOf('/proc/self');
-  const isCurrent = atMostEvery(currencyMs, options.isCurrent);
+  const isCurrent = askOnChange(options.sources, options.isCurrent);
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
   let calls = 0;
   let idle = setTimeout(() => {}, 0);
@@ -57,17 +57,6 @@ export async function serveCalls(options: ResidentOptions): Promise<void> {
   clearTimeout(idle);
   // Removes the socket: no new calls. Those under way are finished.
   await new Promise<void>((done) => server.close(() => done()));
-}
-
-function atMostEvery(ms: number, ask: () => boolean): () => boolean {
-  let asked = Number.NEGATIVE_INFINITY;
-  let answer = true;
-  return () => {
-    if (monotonicMs() - asked < ms) return answer;
-    asked = monotonicMs();
-    answer = ask();
-    return answer;
-  };
 }
 
 async function listen(server: Server, path: string): Promise<void> {
