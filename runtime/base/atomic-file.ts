@@ -1,13 +1,22 @@
 import { randomBytes } from 'node:crypto';
-import { open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { closeSync, fsync as fsyncWithCallback, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { HullError, ifExists } from './errors.ts';
 
 export interface AtomicWriteOptions {
   readonly mode?: number;
-  /** Flush file and folder to the disk before returning. Off for what lives on a tmpfs. Default true. */
-  readonly durable?: boolean;
+  /**
+   * Flush file and folder to the disk before returning. Off for what lives on a tmpfs; `content` leaves out the folder, whose entry
+   * follows with the next flush of its file system: until then a power cut finds the old file. Default true.
+   */
+  readonly durable?: boolean | 'content';
 }
+
+// What is written is small and lands in memory: at once it takes microseconds, through the thread pool half a millisecond.
+// Only a flush waits for the disk, and does it there.
+const fsync = promisify(fsyncWithCallback);
 
 /**
  * Replaces a file as a whole: a reader, and a start after a power cut, sees the old content or the new one and
@@ -18,21 +27,38 @@ export async function writeFileAtomic(
   data: string | Uint8Array,
   { mode = 0o600, durable = true }: AtomicWriteOptions = {},
 ): Promise<void> {
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
+  if (!durable) return replaceFile(path, data, mode);
+  const temporary = temporaryOf(path);
   try {
-    const file = await open(temporary, 'wx', mode);
+    const file = openSync(temporary, 'wx', mode);
     try {
-      await file.writeFile(data);
-      if (durable) await file.sync();
+      writeFileSync(file, data);
+      await fsync(file);
     } finally {
-      await file.close();
+      closeSync(file);
     }
-    await rename(temporary, path);
+    renameSync(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    rmSync(temporary, { force: true });
     throw error;
   }
-  if (durable) await syncFolder(dirname(path));
+  if (durable === true) await syncPath(dirname(path));
+}
+
+/** The same without a flush: whole for every reader until the power is cut, and then perhaps empty. */
+export function replaceFile(path: string, data: string | Uint8Array, mode = 0o600): void {
+  const temporary = temporaryOf(path);
+  try {
+    writeFileSync(temporary, data, { flag: 'wx', mode });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+function temporaryOf(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
 }
 
 /** Removes what writes that a crash interrupted have left in a folder; answers their names. Only while nobody writes there. */
@@ -42,22 +68,29 @@ export async function removeTemporaries(folder: string): Promise<readonly string
   return names;
 }
 
-/** Flushes a folder's entries: a file renamed into it is there after a power cut. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+/** Flushes a file's content, or a folder's entries: a file renamed into it is there after a power cut. */
+export async function syncPath(path: string): Promise<void> {
+  const file = openSync(path, 'r');
   try {
-    await folder.sync();
+    await fsync(file);
   } finally {
-    await folder.close();
+    closeSync(file);
   }
 }
+
+/** By the name of what callers mean. */
+export { syncPath as syncFolder };
 
 export async function writeJsonAtomic(
   path: string,
   value: unknown,
   options?: AtomicWriteOptions,
 ): Promise<void> {
-  await writeFileAtomic(path, `${JSON.stringify(value, undefined, 2)}\n`, options);
+  await writeFileAtomic(path, jsonText(value), options);
+}
+
+export function jsonText(value: unknown): string {
+  return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
 /** The parsed file, or undefined where there is none. A damaged file is an error of kind `invalid` naming it. */

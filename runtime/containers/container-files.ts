@@ -1,6 +1,6 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ifExists } from '../base/errors.ts';
+import { codeOf } from '../base/errors.ts';
 import type { SpecMount } from '../base/oci.ts';
 import type { Container } from './container.ts';
 import type { Engine } from './engine.ts';
@@ -11,33 +11,36 @@ import { hostnameOf } from './spec.ts';
  * Writes the container's /etc/hostname, /etc/hosts and /etc/resolv.conf beside its record and answers their bind
  * mounts. With the host's network it gets the host's hosts and resolv.conf.
  */
-export async function writeContainerFiles(engine: Engine, container: Container): Promise<SpecMount[]> {
+export function writeContainerFiles(engine: Engine, container: Container): SpecMount[] {
   const { config, id } = container.record;
   const modes = chooseModes(config.HostConfig, engine.cgroups.mode);
   const hostname = hostnameOf(id, config, modes);
   const shared = modes.network === 'host';
   const texts: Record<string, string> = {
-    hosts: shared ? await hostFile('/etc/hosts') : loopbackHosts(hostname),
-    'resolv.conf': shared ? await hostFile('/etc/resolv.conf') : '',
+    hosts: shared ? hostFile('/etc/hosts') : loopbackHosts(hostname),
+    'resolv.conf': shared ? hostFile('/etc/resolv.conf') : '',
     ...(hostname === undefined ? {} : { hostname: `${hostname}\n` }),
   };
   const folder = engine.records.folder(id);
-  return await Promise.all(
-    Object.entries(texts).map(async ([name, text]) => {
-      const source = join(folder, name);
-      await writeFile(source, text, { mode: 0o644 });
-      return {
-        destination: `/etc/${name}`,
-        type: 'bind',
-        source,
-        options: ['bind', 'rprivate', ...(config.HostConfig.ReadonlyRootfs ? ['ro'] : [])],
-      };
-    }),
-  );
+  return Object.entries(texts).map(([name, text]) => {
+    const source = join(folder, name);
+    writeFileSync(source, text, { mode: 0o644 });
+    return {
+      destination: `/etc/${name}`,
+      type: 'bind',
+      source,
+      options: ['bind', 'rprivate', ...(config.HostConfig.ReadonlyRootfs ? ['ro'] : [])],
+    };
+  });
 }
 
-async function hostFile(path: string): Promise<string> {
-  return (await ifExists(readFile(path, 'utf8'))) ?? '';
+function hostFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return '';
+    throw error;
+  }
 }
 
 function loopbackHosts(hostname: string | undefined): string {

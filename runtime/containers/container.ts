@@ -46,9 +46,9 @@ export class Container {
   }
 
   /**
-   * Persists the change, then tells the watchers. Call it with the mutex held. What ends something has to go on where
-   * the disk is full (`evenIfFull`): then it is in memory only, until the next change that finds room. A daemon that dies
-   * before finds an older record, and what it says is checked against the kernel at the start.
+   * Persists the change, then tells the watchers. Call it with the mutex held. What only tells of a run is flushed in the moment after.
+   * What ends something has to go on where the disk is full (`evenIfFull`): then it is in memory only, until the next change that finds
+   * room. A daemon that dies before finds an older record, and what it says is checked against the kernel at the start.
    */
   async update(change: RecordChange, { evenIfFull = false } = {}): Promise<void> {
     const { heldBy, ...rest } = change;
@@ -56,11 +56,20 @@ export class Container {
     const holder = 'heldBy' in change ? heldBy : before;
     const next: ContainerRecord = { ...kept, ...rest, ...(holder === undefined ? {} : { heldBy: holder }) };
     if (next.state.kind !== 'broken') {
-      if (evenIfFull) await this.#store.writeIfRoom(next);
+      const soon = isOfRun(change, next);
+      if (evenIfFull) await this.#store.writeIfRoom(next, { soon });
+      else if (soon) this.#store.writeSoon(next);
       else await this.#store.write(next);
     }
     if (isUnderWay(this.#record.state) && !isUnderWay(next.state)) this.#ends++;
     this.#record = next;
+    this.#tell();
+  }
+
+  /** The end of its creation, which the store's `begin` began: nothing of it is lost from here on. */
+  async finishCreation(): Promise<void> {
+    await this.#store.finish(this.id);
+    this.#record = { ...this.#record, state: { kind: 'created', exitCode: 0 } };
     this.#tell();
   }
 
@@ -92,6 +101,11 @@ export class Container {
   #tell(): void {
     for (const watcher of [...this.#watchers]) watcher(this);
   }
+}
+
+/** Where a restart policy asks at the next boot how the last run went, that is more than news of a run. */
+function isOfRun(change: RecordChange, { config }: ContainerRecord): boolean {
+  return !('config' in change) && !('name' in change) && config.HostConfig.RestartPolicy.Name === 'no';
 }
 
 function isUnderWay(state: ContainerState): boolean {

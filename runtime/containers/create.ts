@@ -83,12 +83,14 @@ export async function createContainer(
   engine.containers.add(container);
   undo.push(() => engine.containers.remove(container));
   undo.push(() => engine.records.remove(id));
-  await engine.records.write(record);
+  const flushed = engine.records.begin({ ...record, state: { kind: 'created', exitCode: 0 } });
   undo.push(() => engine.driver.remove(id));
   const size = layerSize(config.HostConfig.StorageOpt);
-  await engine.driver.create(id, image?.topLayer, size === undefined ? {} : { size });
+  const made = engine.driver.create(id, image?.topLayer, size === undefined ? {} : { size });
+  // Both wait for the disk: at the same time.
+  await Promise.all([made, flushed]);
   if (mounts.points.length > 0) await giveVolumes(engine, container, mounts.volumes, undo);
-  await container.update({ state: { kind: 'created', exitCode: 0 } });
+  await container.finishCreation();
   undo.commit();
   publishContainer(engine, container, 'create');
   return { id, warnings };

@@ -34,7 +34,7 @@ export async function makeLaunchRequest(
     cgroupFeatures: await engine.cgroups.features(),
     capabilities: engine.capabilities,
     mounts,
-    files: await writeContainerFiles(engine, container),
+    files: writeContainerFiles(engine, container),
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],
     requestedDevices: await requestedDevices(config.HostConfig),
     machine: engine.machine,

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../base/log.ts';
 import type { ExitRecord } from '../launch/types.ts';
@@ -50,7 +50,7 @@ export async function finishLocked(
   };
   await settle(engine, container, ended, { attempt: run.attempt, error: troubles.join('; '), heldBy });
   // Not earlier: with the exit record gone and the end not written down yet, a daemon killed here would call the monitor lost.
-  await rm(runDirOf(engine, container.id), { recursive: true, force: true });
+  rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
 }
 
 /** Records an end and applies what follows from it. Mutex held. */

@@ -11,7 +11,7 @@ import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { finishLocked, scheduleRestart, settle, watchContainer } from './on-exit.ts';
 import { isSameProcess } from './processes.ts';
 import { type ContainerRecord, isAlive, lastRun, type RunningState } from './record.ts';
-import type { StoredContainer } from './record-store.ts';
+import type { StoredContainer } from './record-files.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
 import { removeContainer, removeLocked } from './remove.ts';
 
@@ -32,6 +32,7 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
   await removeStrays(engine, new Set(alive.map(({ id }) => id)));
   const said = await engine.driver.reconcile(new Set(alive.map(({ id }) => id)));
   for (const line of said) engine.log.info('storage reconciled', { driver: engine.driver.name, line });
+  for (const one of stored) if ('unborn' in one) await removeUnborn(engine, one.id);
   await Promise.all(
     containers.map(async (container) => {
       try {
@@ -49,11 +50,7 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
 
 /** Puts a stored container into the table, a damaged one as `broken`. */
 async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
-  if ('unborn' in stored) {
-    await engine.records.remove(stored.id);
-    engine.log.info('container folder without a record removed', { id: stored.id });
-    return;
-  }
+  if ('unborn' in stored) return;
   if ('damage' in stored) {
     engine.log.error('container record is damaged', { id: stored.id, error: stored.damage });
     engine.containers.add(
@@ -73,6 +70,17 @@ async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
   engine.containers.add(new Container(record, engine.records));
 }
 
+/** A power cut may have left more of its creation than the record. */
+async function removeUnborn(engine: Engine, id: string): Promise<void> {
+  try {
+    await engine.driver.remove(id);
+    engine.records.remove(id);
+    engine.log.info('container folder without a record removed', { id });
+  } catch (error) {
+    engine.log.error('container folder without a record stays', { id, error });
+  }
+}
+
 async function reconcileOne(engine: Engine, container: Container): Promise<void> {
   using _ = await container.mutex.acquire();
   const { state, record, id } = container;
@@ -80,7 +88,7 @@ async function reconcileOne(engine: Engine, container: Container): Promise<void>
     case 'creating':
       await engine.driver.remove(id);
       await removeAnonymousVolumes(engine, container);
-      await engine.records.remove(id);
+      engine.records.remove(id);
       engine.containers.remove(container);
       container.markGone();
       engine.log.info('half-made container removed', { id, name: record.name });

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -57,11 +57,74 @@ test('what a killed writer left beside a record goes', async () => {
   expect(await readdir(store.folder(id))).toEqual(['container.json']);
 });
 
+const run = { exitCode: 3, startedAt: 'then', finishedAt: 'later', oomKilled: false };
+const exited: ContainerRecord = { ...record, state: { kind: 'exited', ...run } };
+
+test('one that was begun is half-made until it is finished, and nothing where its record was lost', async () => {
+  await store.begin(record);
+  expect(await store.readAll()).toEqual([{ id, record: { ...record, state: { kind: 'creating' } } }]);
+  await store.finish(id);
+  expect(await store.readAll()).toEqual([{ id, record }]);
+  store.remove(id);
+  await store.begin(record);
+  await writeFile(join(store.folder(id), 'creating.json'), '');
+  expect(await store.readAll()).toEqual([{ id, unborn: true }]);
+});
+
+test('what was written last counts; a power cut that emptied it finds the one that was flushed', async () => {
+  await store.write(record);
+  store.writeSoon(exited);
+  expect(await new RecordStore(store.root).readAll()).toEqual([{ id, record: exited }]);
+  await writeFile(join(store.folder(id), 'container.json'), '');
+  expect(await new RecordStore(store.root).readAll()).toEqual([{ id, record }]);
+});
+
+test('after the flush there is nothing to fall back on, and nothing is flushed that was removed', async () => {
+  await store.write(record);
+  store.writeSoon(exited);
+  await store.flush();
+  expect(await readdir(store.folder(id))).toEqual(['container.json']);
+  store.writeSoon(record);
+  store.writeSoon(exited);
+  store.remove(id);
+  await store.flush();
+  expect(await store.readAll()).toEqual([]);
+});
+
+test.each([true, false])(
+  'the intent to remove it (with volumes: %s) lasts until it is taken back',
+  async (volumes) => {
+    await store.write(exited);
+    store.writeSoon({ ...exited, state: { kind: 'removing', volumes, last: run } });
+    const again = new RecordStore(store.root);
+    expect(await again.readAll()).toEqual([
+      { id, record: { ...exited, state: { kind: 'removing', volumes, last: run } } },
+    ]);
+    await again.write(exited);
+    expect(await again.readAll()).toEqual([{ id, record: exited }]);
+    expect(await readdir(again.folder(id))).toEqual(['container.json']);
+  },
+);
+
+test('what could not be flushed is told, and the flushed one stays to fall back on', async () => {
+  const told: string[] = [];
+  const failing = new RecordStore(store.root, (path) => told.push(path));
+  await failing.write(record);
+  failing.writeSoon(exited);
+  const path = join(failing.folder(id), 'container.json');
+  await rm(path);
+  // fsync(2) of a link in a circle: ELOOP at its open.
+  await symlink('container.json', path);
+  await failing.flush();
+  expect(told).toEqual([path]);
+  expect((await readdir(failing.folder(id))).sort()).toEqual(['container.flushed.json', 'container.json']);
+});
+
 test('a waiter sees a state that lasts only for one change', async () => {
   const container = new Container(record, store);
   const seen = container.until(({ state }) => isAlive(state));
-  const run = { pid: 1, monitorPid: 2, startTicks: '3', startedAt: '', bootId: '', attempt: 0 };
-  await container.update({ state: { kind: 'running', ...run } });
+  const alive = { pid: 1, monitorPid: 2, startTicks: '3', startedAt: '', bootId: '', attempt: 0 };
+  await container.update({ state: { kind: 'running', ...alive } });
   await container.update({ state: { kind: 'created', exitCode: 0 } });
   await seen;
   expect(container.ends).toBe(1);

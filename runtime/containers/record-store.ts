@@ -1,41 +1,104 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
-import { HullError } from '../base/errors.ts';
+import { removeTemporaries, syncPath, writeJsonAtomic } from '../base/atomic-file.ts';
+import { codeOf } from '../base/errors.ts';
 import { isFull, Reserve } from '../images/reserve.ts';
+import { FlushSoon } from './flush-soon.ts';
 import type { ContainerRecord } from './record.ts';
+import {
+  keepToFallBackOn,
+  markRemoving,
+  readRecord,
+  recordFiles,
+  replaceRecord,
+  type StoredContainer,
+  unlinkFile,
+} from './record-files.ts';
 
-export type StoredContainer =
-  | { readonly id: string; readonly record: ContainerRecord }
-  /** The record is there and does not parse. */
-  | { readonly id: string; readonly damage: string }
-  /** A folder without a record: a crash came before the first write, or in the middle of the removal. */
-  | { readonly id: string; readonly unborn: true };
-
-/** The folders `<root>/<container id>/` with `container.json` and the log. */
+/**
+ * The folders `<root>/<container id>/` with the record (record-files.ts) and the log.
+ *
+ * Whatever is written counts at once for the next daemon, however this one ends. `finish` and `write` flush it as well: it outlasts a power
+ * cut. What `writeSoon` and `remove` did is flushed in the moment after; a power cut before that finds the container as it was.
+ */
 export class RecordStore {
   readonly root: string;
   readonly #reserve: Reserve;
+  readonly #soon: FlushSoon;
+  /** Ids of those whose record is known to be whole. */
+  readonly #whole = new Set<string>();
+  /** Of those that have a mark, or a record to fall back on. */
+  readonly #marked = new Set<string>();
+  readonly #withFallBack = new Set<string>();
 
-  constructor(root: string) {
+  /** @param flushFailed is told of what could not be flushed in the moment after */
+  constructor(root: string, flushFailed: (path: string, error: unknown) => void = () => undefined) {
     this.root = root;
     this.#reserve = new Reserve(`${root}.reserve`);
+    this.#soon = new FlushSoon(flushFailed);
   }
 
   folder(id: string): string {
     return join(this.root, id);
   }
 
-  /** Afterwards the record is on the disk as a whole, its folder made where it was missing. */
-  async write(record: ContainerRecord): Promise<void> {
-    if (await mkdir(this.folder(record.id), { recursive: true, mode: 0o710 })) await syncFolder(this.root);
-    await writeJsonAtomic(join(this.folder(record.id), fileName), record);
+  /**
+   * Afterwards the intent to make a container with this record is there: a start that finds it undoes what was made. The answer is its
+   * flush, which has to be over before `finish`.
+   */
+  begin(record: ContainerRecord): Promise<void> {
+    const folder = this.folder(record.id);
+    mkdirSync(folder, { recursive: true, mode: 0o710 });
+    replaceRecord(folder, 'creating', record);
+    return syncPath(join(folder, recordFiles.creating));
   }
 
-  /** The same with the reserve given up where the disk is full; where even that is no help, the old record stays. */
-  async writeIfRoom(record: ContainerRecord): Promise<void> {
+  /** Afterwards the container is made, on the disk too. */
+  async finish(id: string): Promise<void> {
+    const folder = this.folder(id);
+    renameSync(join(folder, recordFiles.creating), join(folder, recordFiles.record));
+    this.#whole.add(id);
+    await Promise.all([syncPath(folder), syncPath(this.root)]);
+  }
+
+  /** Afterwards the record is on the disk as a whole, its folder made where it was missing. */
+  async write(record: ContainerRecord): Promise<void> {
+    if (this.#marksRemoval(record)) return;
+    const { id } = record;
+    const folder = this.folder(id);
+    const path = join(folder, recordFiles.record);
+    const made = mkdirSync(folder, { recursive: true, mode: 0o710 });
+    await writeJsonAtomic(path, record);
+    this.#soon.forget(path);
+    this.#dropFallBack(id);
+    this.#counts(id);
+    if (made !== undefined) await syncPath(this.root);
+  }
+
+  /** The same with the flush left for the moment after. */
+  writeSoon(record: ContainerRecord): void {
+    if (this.#marksRemoval(record)) return;
+    const { id } = record;
+    const folder = this.folder(id);
+    const path = join(folder, recordFiles.record);
+    if (!this.#whole.has(id)) mkdirSync(folder, { recursive: true, mode: 0o710 });
+    else if (!this.#withFallBack.has(id)) {
+      keepToFallBackOn(folder);
+      this.#withFallBack.add(id);
+    }
+    replaceRecord(folder, 'record', record);
+    this.#counts(id);
+    this.#soon.add(path, () => this.#dropFallBack(id));
+  }
+
+  /** Writes with the reserve given up where the disk is full; where even that is no help, the old record stays. */
+  async writeIfRoom(record: ContainerRecord, { soon }: { readonly soon: boolean }): Promise<void> {
     try {
-      await this.#reserve.spend(() => this.write(record));
+      await this.#reserve.spend(async () => {
+        if (soon) this.writeSoon(record);
+        else await this.write(record);
+      });
     } catch (error) {
       if (!isFull(error)) throw error;
     }
@@ -50,41 +113,66 @@ export class RecordStore {
   }
 
   /** Afterwards the container's folder is absent. */
-  async remove(id: string): Promise<void> {
-    await rm(this.folder(id), { recursive: true, force: true });
-    await syncFolder(this.root);
+  remove(id: string): void {
+    const folder = this.folder(id);
+    this.#soon.forget(join(folder, recordFiles.record));
+    this.#whole.delete(id);
+    this.#marked.delete(id);
+    this.#withFallBack.delete(id);
+    try {
+      for (const name of lastThingsLast(readdirSync(folder))) {
+        rmSync(join(folder, name), { recursive: true, force: true });
+      }
+      rmdirSync(folder);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    this.#soon.add(this.root);
+  }
+
+  /** Afterwards all that was written is on the disk. */
+  async flush(): Promise<void> {
+    await this.#soon.flush();
   }
 
   async #read(id: string): Promise<StoredContainer> {
-    try {
-      // What a daemon left that was killed while it wrote.
-      await removeTemporaries(this.folder(id));
-      const value = await readJson(join(this.folder(id), fileName));
-      if (value === undefined) return { id, unborn: true };
-      return isRecord(value, id)
-        ? { id, record: value }
-        : { id, damage: `its ${fileName} is not a container record of format 1` };
-    } catch (error) {
-      if (error instanceof HullError) return { id, damage: error.message };
-      throw error;
+    const folder = this.folder(id);
+    // What a daemon left that was killed while it wrote.
+    await removeTemporaries(folder);
+    const names = new Set(await readdir(folder));
+    const found = await readRecord(folder, id, names);
+    if (!('record' in found) || found.record.state.kind === 'creating') return found;
+    this.#whole.add(id);
+    if (recordFiles.removing.some((name) => names.has(name))) this.#marked.add(id);
+    if (names.has(recordFiles.fallBack)) {
+      this.#withFallBack.add(id);
+      this.#soon.add(join(folder, recordFiles.record), () => this.#dropFallBack(id));
     }
+    return found;
+  }
+
+  /** The record stays as it is for what has a whole one: only a mark is set, for which there is room on a full disk too. */
+  #marksRemoval({ id, state }: ContainerRecord): boolean {
+    if (state.kind !== 'removing' || !this.#whole.has(id)) return false;
+    markRemoving(this.folder(id), state.volumes === true);
+    this.#marked.add(id);
+    return true;
+  }
+
+  #dropFallBack(id: string): void {
+    if (this.#withFallBack.delete(id)) unlinkFile(this.folder(id), recordFiles.fallBack);
+  }
+
+  /** The record that was written is what counts. */
+  #counts(id: string): void {
+    this.#whole.add(id);
+    if (!this.#marked.delete(id)) return;
+    for (const name of recordFiles.removing) unlinkFile(this.folder(id), name);
   }
 }
 
-const fileName = 'container.json';
-
-/** The file is only ever written whole and by hull, so its outline is enough to tell damage. */
-function isRecord(value: unknown, id: string): value is ContainerRecord {
-  if (typeof value !== 'object' || value === null) return false;
-  const fields: Readonly<Record<string, unknown>> = { ...value };
-  const parts = [fields['image'], fields['config'], fields['state']];
-  return (
-    fields['format'] === 1 &&
-    fields['id'] === id &&
-    typeof fields['name'] === 'string' &&
-    typeof fields['createdAt'] === 'string' &&
-    Array.isArray(fields['mounts']) &&
-    parts.every((part) => typeof part === 'object' && part !== null) &&
-    typeof Object(fields['state']).kind === 'string'
-  );
+/** The record, and what says that it is being removed after it: a removal that is cut off leaves something that can be removed. */
+function lastThingsLast(names: readonly string[]): readonly string[] {
+  const last: readonly string[] = [recordFiles.record, ...recordFiles.removing];
+  return names.toSorted((a, b) => last.indexOf(a) - last.indexOf(b));
 }

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
 import type { Container } from './container.ts';
@@ -62,7 +62,7 @@ export async function removeLocked(
     await engine.driver.release(id);
     await engine.driver.remove(id);
     if (volumes) await removeAnonymousVolumes(engine, container);
-    await engine.records.remove(id);
+    engine.records.remove(id);
   } catch (error) {
     const text = errorText(error);
     const back: ContainerState = state.kind === 'removing' ? afterRemoval(last) : state;
@@ -88,7 +88,7 @@ async function endLeftovers(engine: Engine, id: string): Promise<void> {
   if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
   // Also without the group: a daemon killed in a removal may have left the empty parent.
   await cgroup.remove();
-  await rm(runDirOf(engine, id), { recursive: true, force: true });
+  rmSync(runDirOf(engine, id), { recursive: true, force: true });
 }
 
 function afterRemoval(last: ReturnType<typeof lastRun>): ContainerState {

@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdirSync, rmSync } from 'node:fs';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
@@ -76,9 +76,9 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   const { id } = container;
   await using undo = new Cleanup();
   const runDir = runDirOf(engine, id);
-  undo.push(() => rm(runDir, { recursive: true, force: true }));
-  await rm(runDir, { recursive: true, force: true });
-  await mkdir(runDir, { recursive: true, mode: 0o700 });
+  undo.push(() => rmSync(runDir, { recursive: true, force: true }));
+  rmSync(runDir, { recursive: true, force: true });
+  mkdirSync(runDir, { recursive: true, mode: 0o700 });
   const user = await userOf(engine, container);
   undo.push(async () => {
     const heldBy = await releaseRoot(engine, container);

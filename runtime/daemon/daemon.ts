@@ -108,7 +108,9 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     }),
     volumes: await VolumeStore.open(join(dataRoot, 'volumes')),
     cgroups,
-    records: new RecordStore(join(dataRoot, 'containers')),
+    records: new RecordStore(join(dataRoot, 'containers'), (path, error) =>
+      log.error('record not flushed to the disk', { path, error }),
+    ),
     containers: new ContainerTable(),
     events: new EventBus(),
     log,
@@ -122,6 +124,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     signal: closing.signal,
   };
   undo.push(() => removeIfEmpty(engine.runRoot));
+  undo.push(() => engine.records.flush());
   // What builds have left whose daemon was killed.
   await rm(engine.buildRoot, { recursive: true, force: true });
   undo.push(() => closing.abort());

@@ -1,9 +1,9 @@
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
-import { HullError, ifExists, joinErrors } from '../base/errors.ts';
+import { codeOf, HullError, joinErrors } from '../base/errors.ts';
 import type { LayerId, StorageDriver } from '../storage/driver.ts';
 import { withRoot } from '../storage/with-root.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
@@ -84,7 +84,7 @@ export class Layers {
       if (!record) return;
       if (record.state === 'complete') await this.#write({ ...record, state: 'removing' });
       await this.#driver.remove(layerIdOf(chainId));
-      await rm(this.#path(chainId), { force: true });
+      rmSync(this.#path(chainId), { force: true });
       await syncFolder(this.#folder);
     });
   }
@@ -167,8 +167,13 @@ export class Layers {
 
   /** A damaged record says nothing about its layer, so that is to be removed, and unpacked again. */
   async #read(chainId: Digest): Promise<LayerRecord | undefined> {
-    const text = await ifExists(readFile(this.#path(chainId), 'utf8'));
-    if (text === undefined) return undefined;
+    let text: string;
+    try {
+      text = readFileSync(this.#path(chainId), 'utf8');
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
     const record = recordSchema.safeParse(parseJson(text));
     return record.data ?? { chainId, diffId: '', state: 'removing', size: 0 };
   }

@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryFlock } from '../sys/flock.ts';
@@ -49,19 +49,22 @@ export class LockFile implements AsyncDisposable {
   }
 }
 
-/** Whether somebody holds an exclusive lock on the file now. A missing file is not locked. */
-export async function isLocked(path: string): Promise<boolean> {
-  let file: FileHandle;
+/**
+ * Whether somebody holds an exclusive lock on the file now. A missing file is not locked. Asking is taking it for a moment, at once: a
+ * child that is forked meanwhile would have it until it executes its program.
+ */
+export function isLocked(path: string): boolean {
+  let file: number;
   try {
-    file = await open(path, 'r');
+    file = openSync(path, 'r');
   } catch {
     return false;
   }
   try {
-    return !tryFlock(file.fd, 'exclusive');
+    return !tryFlock(file, 'exclusive');
   } finally {
     // Closing gives back a lock that was taken by asking.
-    await file.close();
+    closeSync(file);
   }
 }
 

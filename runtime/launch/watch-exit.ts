@@ -1,8 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, readSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { codeOf, ifExists } from '../base/errors.ts';
+import { codeOf } from '../base/errors.ts';
 import { parseExitRecord } from './exit-record.ts';
 import { runFiles } from './run-dir.ts';
 import { reap } from './spawn.ts';
@@ -17,15 +16,19 @@ export async function watchExit(runDir: string, signal?: AbortSignal): Promise<E
   const monitor = readMonitorPid(runDir);
   await waitForMonitor(runDir, { ...(signal ? { signal } : {}) });
   if (monitor !== undefined) await waitUntilGone(monitor);
-  const bytes = await ifExists(readFile(runFiles(runDir).exit));
+  const bytes = readIfExists(runFiles(runDir).exit);
   return (bytes && parseExitRecord(bytes)) ?? 'lost';
 }
 
 /** Of the monitor that was started last in this run folder. */
 export function readMonitorPid(runDir: string): number | undefined {
+  const bytes = readIfExists(runFiles(runDir).monitor);
+  return bytes?.length === 8 ? Number(bytes.readBigInt64LE()) : undefined;
+}
+
+function readIfExists(path: string): Buffer | undefined {
   try {
-    const bytes = readFileSync(runFiles(runDir).monitor);
-    return bytes.length === 8 ? Number(bytes.readBigInt64LE()) : undefined;
+    return readFileSync(path);
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
     throw error;

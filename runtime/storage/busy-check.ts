@@ -56,9 +56,9 @@ export class BusyCheck {
   }
 
   /** Nobody has the lock, and no mount namespace shows the layer: undefined, or who does. */
-  async seenBy(layer: LayerRecord): Promise<string | undefined> {
+  seenBy(layer: LayerRecord): string | undefined {
     const lockPath = this.lockPath(layer.id);
-    if (await isLocked(lockPath)) return `its lock is held by ${lockHolders(lockPath)}`;
+    if (isLocked(lockPath)) return `its lock is held by ${lockHolders(lockPath)}`;
     const chain = this.#records.chain(layer);
     const thing = this.#backend.heldThing(chain);
     if (!thing) return undefined;
@@ -70,7 +70,7 @@ export class BusyCheck {
   /** The one release path: what is busy is tried again for a short time, then left to go by itself, and named. */
   async waitUntilFree(layer: LayerRecord, action: 'release' | 'remove'): Promise<void> {
     await this.retry(layer, action, async () => {
-      const seen = await this.seenBy(layer);
+      const seen = this.seenBy(layer);
       if (seen !== undefined) return seen;
       return (await this.#backend.deactivate(layer)) ? undefined : unseen;
     });

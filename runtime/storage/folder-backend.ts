@@ -15,6 +15,7 @@ import { mountBelow } from './remove-tree.ts';
 export abstract class FolderBackend implements LayerBackend {
   abstract readonly name: string;
   abstract readonly capabilities: DriverCapabilities;
+  readonly keepsOrder: boolean = true;
   protected readonly home: string;
   protected readonly layers: string;
   protected readonly removing: string;

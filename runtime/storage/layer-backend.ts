@@ -13,6 +13,11 @@ export type LayerChain = readonly [layer: LayerRecord, ...ancestors: LayerRecord
 export interface LayerBackend {
   readonly name: string;
   readonly capabilities: DriverCapabilities;
+  /**
+   * A layer is nothing but names and files on the file system that its record is on. Its journal keeps them in order: after a power cut
+   * an intent is there if anything is that was done for it, also unflushed. Default false.
+   */
+  readonly keepsOrder?: boolean;
   /** A removal succeeds where a stranger still uses the layer; it is finished when they have let go. Default false. */
   readonly defersRemoval?: boolean;
   /** The driver's name for a layer that is about to be made, and what else its record needs. */

@@ -1,13 +1,13 @@
-import { chmod, chown, lstat, open, readdir, rename, utimes } from 'node:fs/promises';
+import { chmodSync, chownSync, existsSync, lstatSync, renameSync, utimesSync } from 'node:fs';
+import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ifExists } from '../base/errors.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.ts';
 import { removeTree } from './remove-tree.ts';
 
 /** Afterwards neither folder is there. The first move makes it all or nothing: a half-deleted layer is never in its place. */
 export async function removeGoner(folder: string, goner: string): Promise<void> {
-  await ifExists(rename(folder, goner));
+  if (existsSync(folder)) renameSync(folder, goner);
   await removeTree(goner);
 }
 
@@ -37,17 +37,17 @@ export async function sweepFolders(
 }
 
 /** Owner, mode, attributes and times of one folder for another: a union's root is that of its topmost layer. */
-export async function copyFolderAttributes(from: string, to: string): Promise<void> {
-  const { uid, gid, mode, atime, mtime } = await lstat(from);
-  await chown(to, uid, gid);
-  await chmod(to, mode & 0o7777);
+export function copyFolderAttributes(from: string, to: string): void {
+  const { uid, gid, mode, atime, mtime } = lstatSync(from);
+  chownSync(to, uid, gid);
+  chmodSync(to, mode & 0o7777);
   for (const name of listXattrs(from)) {
     // The kernel's own notes about the parent's place in an overlay are no content.
     if (name.startsWith('trusted.overlay.')) continue;
     const value = getXattr(from, name);
     if (value) setXattr(to, name, value);
   }
-  await utimes(to, atime, mtime);
+  utimesSync(to, atime, mtime);
 }
 
 /** Afterwards all that was written to the folder's file system is on the disk. */

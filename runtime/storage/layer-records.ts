@@ -1,9 +1,10 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readJson, removeTemporaries, syncFolder, writeJsonAtomic } from '../base/atomic-file.ts';
+import { jsonText, readJson, removeTemporaries, syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import type { LayerId } from './driver.ts';
 
-/** What lasts of a layer. It is on the disk before anything it describes is made. */
+/** What lasts of a layer. It is there before anything it describes is made. */
 export interface LayerRecord {
   readonly version: 1;
   readonly id: LayerId;
@@ -20,8 +21,18 @@ export interface LayerRecord {
   readonly transaction?: number;
 }
 
-/** The layer records of one driver: one file each, all of them in memory (the storage lock makes us the only writer). */
+/**
+ * The layer records of one driver: one file each, all of them in memory (the storage lock makes us the only writer). What is written counts
+ * at once for the next process, however this one ends; after a power cut it does where it was flushed.
+ *
+ *     <id>.json            ready
+ *     <id>.json.creating   an intent; one that was cut off while it was written is as good as none
+ *     <id>.json.removing   an intent, by its name alone
+ *     <id>.json.damaged    set aside
+ */
 export class LayerRecords {
+  /** Off where the journal of a file system keeps the order of a name and what is done after it. */
+  flushesIntents = true;
   readonly #folder: string;
   readonly #records = new Map<LayerId, LayerRecord>();
   readonly #damaged: Set<LayerId>;
@@ -37,12 +48,17 @@ export class LayerRecords {
     await removeTemporaries(folder);
     const records: LayerRecord[] = [];
     const damaged: LayerId[] = [];
-    for (const name of await readdir(folder)) {
+    const names = new Set(await readdir(folder));
+    for (const name of names) {
       const path = join(folder, name);
       if (name.endsWith('.json.damaged')) damaged.push(name.slice(0, -'.json.damaged'.length));
-      const [, id, removing] = /^(.+)\.json(\.removing)?$/.exec(name) ?? [];
+      const [, id, creating, removing] = /^(.+)\.json(?:(\.creating)|(\.removing))?$/.exec(name) ?? [];
       if (id === undefined) continue;
       const record = await readRecord(path);
+      if (creating && (record?.id !== id || names.has(`${id}.json`) || names.has(`${id}.json.removing`))) {
+        rmSync(path);
+        continue;
+      }
       if (record?.id === id) {
         records.push(removing ? { ...record, state: 'removing' } : record);
         continue;
@@ -81,12 +97,12 @@ export class LayerRecords {
     return [record, ...ancestors];
   }
 
-  /** Seen by the next call at once, on the disk when the promise is kept; as before when it is not. */
+  /** Seen by the next call at once, written when the promise is kept; as before when it is not. */
   async put(record: LayerRecord): Promise<void> {
     const before = this.#records.get(record.id);
     this.#records.set(record.id, record);
     try {
-      await writeJsonAtomic(this.#path(record.id), record);
+      await this.#write(record);
     } catch (error) {
       if (before) this.#records.set(record.id, before);
       else this.#records.delete(record.id);
@@ -97,16 +113,28 @@ export class LayerRecords {
   /** The intent to remove, as a new name for the record: on a full disk there is room for that, and not for a new file. */
   async markRemoving(record: LayerRecord): Promise<void> {
     this.#records.set(record.id, { ...record, state: 'removing' });
-    await rename(this.#path(record.id), `${this.#path(record.id)}.removing`);
-    await syncFolder(this.#folder);
+    renameSync(this.#path(record.id), `${this.#path(record.id)}.removing`);
+    if (this.flushesIntents) await syncFolder(this.#folder);
   }
 
   async delete(id: LayerId): Promise<void> {
-    for (const ending of ['', '.removing', '.damaged'])
-      await rm(`${this.#path(id)}${ending}`, { force: true });
-    await syncFolder(this.#folder);
+    for (const ending of ['', '.creating', '.removing', '.damaged'])
+      rmSync(`${this.#path(id)}${ending}`, { force: true });
+    if (this.flushesIntents) await syncFolder(this.#folder);
     this.#records.delete(id);
     this.#damaged.delete(id);
+  }
+
+  async #write(record: LayerRecord): Promise<void> {
+    const path = this.#path(record.id);
+    const intent = `${path}.creating`;
+    if (record.state === 'creating') {
+      if (this.flushesIntents) await writeFileAtomic(intent, jsonText(record));
+      else writeFileSync(intent, jsonText(record), { mode: 0o600 });
+      return;
+    }
+    await writeFileAtomic(path, jsonText(record), { durable: this.flushesIntents || 'content' });
+    rmSync(intent, { force: true });
   }
 
   #path(id: LayerId): string {

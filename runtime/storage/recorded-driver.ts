@@ -1,4 +1,5 @@
-import { open, readdir, rm } from 'node:fs/promises';
+import { closeSync, fstatSync, openSync, rmSync, writeSync } from 'node:fs';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HullError, ifExists, joinErrors } from '../base/errors.ts';
 import { isLocked, type LockFile } from '../kernel/lock-file.ts';
@@ -73,6 +74,7 @@ export class RecordedDriver implements StorageDriver {
     try {
       const records = await LayerRecords.open(join(home, 'records'));
       const backend = decorate(await openBackend(records.all()));
+      records.flushesIntents = backend.keepsOrder !== true;
       return new RecordedDriver(backend, records, lock, lockFolder, timings);
     } catch (error) {
       await abandon();
@@ -156,18 +158,22 @@ export class RecordedDriver implements StorageDriver {
     using _ = await this.#turns.take(id);
     const layer = this.#ready(id, `acquire layer ${id}`);
     const lockPath = this.#busy.lockPath(id);
-    await using lockFile = await open(lockPath, 'a', 0o600);
-    // Only where a container has been on it since the machine started can somebody have got hold of a file in it.
-    const shown = (await lockFile.stat()).size > 0;
-    await this.#busy.retry(layer, 'acquire', async () => {
-      const seen = await this.#busy.seenBy(layer);
-      if (seen !== undefined || !shown) return seen;
-      return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
-    });
-    this.#busy.shown(id);
-    const mounts = await this.#backend.activate(this.#records.chain(layer));
-    if (!brief && !shown) await lockFile.write('shown to a container\n');
-    return { mounts: readOnly ? mounts.map(readOnlyMount) : mounts, lockPath };
+    const lockFile = openSync(lockPath, 'a', 0o600);
+    try {
+      // Only where a container has been on it since the machine started can somebody have got hold of a file in it.
+      const shown = fstatSync(lockFile).size > 0;
+      await this.#busy.retry(layer, 'acquire', async () => {
+        const seen = this.#busy.seenBy(layer);
+        if (seen !== undefined || !shown) return seen;
+        return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
+      });
+      this.#busy.shown(id);
+      const mounts = await this.#backend.activate(this.#records.chain(layer));
+      if (!brief && !shown) writeSync(lockFile, 'shown to a container\n');
+      return { mounts: readOnly ? mounts.map(readOnlyMount) : mounts, lockPath };
+    } finally {
+      closeSync(lockFile);
+    }
   }
 
   async release(id: LayerId): Promise<void> {
@@ -241,7 +247,7 @@ export class RecordedDriver implements StorageDriver {
   // Only what some stranger keeps: who has the lock is a container that runs.
   async #goesLater(layer: LayerRecord, error: unknown): Promise<boolean> {
     if (!this.#backend.defersRemoval || !(error instanceof HullError) || error.kind !== 'busy') return false;
-    return layer.state === 'ready' && !(await isLocked(this.#busy.lockPath(layer.id)));
+    return layer.state === 'ready' && !isLocked(this.#busy.lockPath(layer.id));
   }
 
   /** Answers whether it is gone. */
@@ -249,8 +255,7 @@ export class RecordedDriver implements StorageDriver {
     using _ = await this.#turns.take(id);
     const layer = this.#records.get(id);
     if (layer?.state !== 'removing') return true;
-    if ((await this.#busy.seenBy(layer)) !== undefined || !(await this.#backend.deactivate(layer)))
-      return false;
+    if (this.#busy.seenBy(layer) !== undefined || !(await this.#backend.deactivate(layer))) return false;
     await this.#finishRemoval(layer);
     return true;
   }
@@ -285,7 +290,7 @@ export class RecordedDriver implements StorageDriver {
     if (layer.state === 'ready') await this.#records.markRemoving(layer);
     await this.#backend.destroy(layer);
     await this.#records.delete(layer.id);
-    await rm(this.#busy.lockPath(layer.id), { force: true });
+    rmSync(this.#busy.lockPath(layer.id), { force: true });
   }
 
   async #undo(layer: LayerRecord, error: unknown): Promise<unknown> {

@@ -98,7 +98,7 @@ class AufsBackend extends FolderBackend {
     const folder = this.folder(layer);
     await mkdir(folder, { mode: 0o755 });
     await chmod(folder, 0o755);
-    if (parent) await copyFolderAttributes(this.folder(parent), folder);
+    if (parent) copyFolderAttributes(this.folder(parent), folder);
   }
 
   async lacksForSize(): Promise<string> {

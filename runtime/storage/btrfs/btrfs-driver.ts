@@ -54,6 +54,8 @@ async function probeBtrfs(home: string): Promise<ProbeAnswer> {
 
 class BtrfsBackend extends FolderBackend {
   readonly name = 'btrfs';
+  // A flush of a record writes that alone down, and neither subvolumes nor other names.
+  override readonly keepsOrder = false;
   readonly capabilities: DriverCapabilities = Object.freeze({ copies: false, hostWide: false });
   readonly #smallest: number;
 

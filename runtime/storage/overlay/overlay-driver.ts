@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
@@ -69,14 +69,14 @@ class OverlayBackend extends FolderBackend {
 
   async make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
     const folder = this.folder(layer);
-    await mkdir(folder, { mode: 0o700 });
+    mkdirSync(folder, { mode: 0o700 });
     // Before there is anything in it: the kernel renames from `work` to `diff`, which must be of one project.
     if (layer.size !== undefined) await limitFolder(folder, firstProject(folder), layer.size);
-    await mkdir(join(folder, 'work'), { mode: 0o700 });
-    await mkdir(this.#diff(layer), { mode: 0o755 });
-    await chmod(this.#diff(layer), 0o755);
+    mkdirSync(join(folder, 'work'), { mode: 0o700 });
+    mkdirSync(this.#diff(layer), { mode: 0o755 });
+    chmodSync(this.#diff(layer), 0o755);
     // The merged root is the upper one's, so a child takes its parent's owner, mode, attributes and times.
-    if (parent) await copyFolderAttributes(this.#diff(parent), this.#diff(layer));
+    if (parent) copyFolderAttributes(this.#diff(parent), this.#diff(layer));
   }
 
   async lacksForSize(): Promise<string | undefined> {
