@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import { ifGone, readValue, writeValue } from './files.ts';
 import { checkMounted, type Hierarchy } from './hierarchies.ts';
+import { ownParentMode } from './tree.ts';
 
 /** Enabled for every group where the host has them, so that usage can be read; others only when a limit needs them. */
 const accounted = ['memory', 'cpu', 'pids'];
@@ -33,7 +34,7 @@ function makeFolders(hierarchy: Hierarchy, path: string, wanted: ReadonlySet<str
   for (const group of ancestry(path)) {
     const parent = join(hierarchy.root, dirname(group));
     if (hierarchy.version === 2) enable(parent, hierarchy, wanted);
-    const made = makeFolder(join(hierarchy.root, group));
+    const made = makeFolder(join(hierarchy.root, group), group === path ? 0o755 : ownParentMode);
     if (hierarchy.version === 1) initialise(join(hierarchy.root, group), parent, hierarchy, made);
   }
 }
@@ -44,9 +45,9 @@ function ancestry(path: string): readonly string[] {
   return names.map((_, index) => names.slice(0, index + 1).join('/'));
 }
 
-function makeFolder(folder: string): boolean {
+function makeFolder(folder: string, mode: number): boolean {
   try {
-    mkdirSync(folder);
+    mkdirSync(folder, { mode });
     return true;
   } catch (cause) {
     const code = codeOf(cause) ?? '';

@@ -42,10 +42,18 @@ export function removeTree(folder: string): readonly string[] {
   return groupAndBelow(folder).filter((each) => !removeFolder(each));
 }
 
-/** Removes the groups above `path` that are empty now. */
+/**
+ * Of a parent that hull makes: the sticky bit says so, in the same call. One that was there before, with limits of its owner's perhaps,
+ * stays when its last container goes.
+ */
+export const ownParentMode = 0o1755;
+
+/** Removes the groups above `path` that hull has made and that are empty now. */
 export function removeEmptyParents({ root }: Hierarchy, path: string): void {
   for (let parent = dirname(path); parent !== '.'; parent = dirname(parent)) {
-    if (!removeFolder(join(root, parent))) return;
+    const folder = join(root, parent);
+    const mode = statSync(folder, { throwIfNoEntry: false })?.mode;
+    if (mode !== undefined && ((mode & 0o1000) === 0 || !removeFolder(folder))) return;
   }
 }
 

@@ -81,6 +81,7 @@ const emptyConfig: ContainerConfig = {
     IpcMode: '',
     UTSMode: '',
     CgroupnsMode: '',
+    CgroupParent: '',
     SecurityOpt: [],
     MaskedPaths: null,
     ReadonlyPaths: null,

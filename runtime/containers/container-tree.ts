@@ -51,9 +51,9 @@ export async function openStillTree(
   const turn = await container.mutex.acquire();
   try {
     refuseGone(container);
-    const { state, id } = container;
+    const { state } = container;
     if (!isAlive(state)) return withTurn(await openStopped(), turn);
-    const cgroup = cgroupOf(engine, id);
+    const cgroup = cgroupOf(engine, container);
     const thaw = async () => (state.kind === 'paused' ? undefined : cgroup.thaw());
     if (state.kind === 'running') await cgroup.freeze();
     try {

@@ -91,6 +91,7 @@ const hostConfigFields = z.object({
   IpcMode: text,
   UTSMode: text,
   CgroupnsMode: text,
+  CgroupParent: text,
   SecurityOpt: texts,
   MaskedPaths: z.array(z.string()).nullish(),
   ReadonlyPaths: z.array(z.string()).nullish(),

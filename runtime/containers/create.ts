@@ -124,7 +124,7 @@ function checkConfig(
     id,
     config,
     user: { uid: 0, gid: 0, additionalGids: [], home: '/' },
-    cgroupPath: cgroupPathOf(engine, id),
+    cgroupPath: engine.cgroups.open(cgroupPathOf(engine, id, config)).path,
     cgroupMode: engine.cgroups.mode,
     cgroupFeatures: features,
     capabilities: engine.capabilities,

@@ -6,8 +6,10 @@ import type { ImageDepot } from '../images/registry/depot.ts';
 import type { Registry } from '../images/registry/registry.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { VolumeStore } from '../volumes/volume-store.ts';
+import type { Container } from './container.ts';
 import type { ContainerTable } from './container-table.ts';
 import type { EventBus } from './events.ts';
+import type { ContainerConfig } from './record.ts';
 import type { RecordStore } from './record-store.ts';
 import type { Machine } from './spec.ts';
 import type { AccountFiles } from './users.ts';
@@ -76,10 +78,13 @@ export function logPathOf(engine: Engine, id: string): string {
   return join(engine.records.folder(id), 'log');
 }
 
-export function cgroupOf(engine: Engine, id: string): Cgroup {
-  return engine.cgroups.open(cgroupPathOf(engine, id));
+export function cgroupOf(engine: Engine, container: Container): Cgroup {
+  return engine.cgroups.open(cgroupPathOf(engine, container.id, container.record.config));
 }
 
-export function cgroupPathOf(engine: Engine, id: string): string {
-  return `${engine.cgroupParent}/${id}`;
+/** Below HostConfig.CgroupParent, from the root of each hierarchy, whether it begins with a slash or not; else below the daemon's. */
+export function cgroupPathOf(engine: Engine, id: string, { HostConfig }: ContainerConfig): string {
+  // Records of before this field have none.
+  const parent = HostConfig.CgroupParent || engine.cgroupParent;
+  return [...parent.split('/').filter((name) => name !== '' && name !== '.'), id].join('/');
 }

@@ -63,7 +63,7 @@ export async function startExec(
     const seccomp = config.Privileged ? undefined : seccompOf({ config: own, machine, capabilities });
     const launched = await launchExec({
       target: { pid: run.pid, startTicks: run.startTicks },
-      cgroup: cgroupOf(engine, id).entry,
+      cgroup: cgroupOf(engine, container).entry,
       process: makeExecProcess({
         config: own,
         user,

@@ -30,7 +30,7 @@ export async function killAndWait(engine: Engine, container: Container): Promise
   if (!isAlive(state)) return;
   try {
     // What shares the host's pid namespace outlives the first process: the whole cgroup is killed.
-    const cgroup = cgroupOf(engine, container.id);
+    const cgroup = cgroupOf(engine, container);
     if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(killTimeoutMs));
     else if (await isSameProcess(state)) sendSignal(state.pid, sigkill);
     await untilOver(container, state, AbortSignal.timeout(killTimeoutMs));
@@ -60,7 +60,7 @@ export async function signalRun(
 ): Promise<void> {
   if (await isSameProcess(run)) sendSignal(run.pid, signal);
   // A frozen process acts on a signal only when thawed; SIGKILL and a stop have to get through.
-  if (run.kind === 'paused' && signal === sigkill) await cgroupOf(engine, container.id).thaw();
+  if (run.kind === 'paused' && signal === sigkill) await cgroupOf(engine, container).thaw();
 }
 
 export function requireAlive(container: Container, action: string): RunningState {

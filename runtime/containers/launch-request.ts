@@ -29,7 +29,7 @@ export async function makeLaunchRequest(
     id,
     config,
     user,
-    cgroupPath: cgroupOf(engine, id).path,
+    cgroupPath: cgroupOf(engine, container).path,
     cgroupMode: engine.cgroups.mode,
     cgroupFeatures: await engine.cgroups.features(),
     capabilities: engine.capabilities,
@@ -65,7 +65,7 @@ export async function explainContainer(engine: Engine, container: Container): Pr
       container,
       user,
       root,
-      cgroupOf(engine, id).entry,
+      cgroupOf(engine, container).entry,
       plainMounts(container.record.mounts),
     );
     return explain(compileContainer(request));

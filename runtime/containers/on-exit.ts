@@ -37,7 +37,7 @@ export async function finishLocked(
 ): Promise<void> {
   const troubles: string[] = [];
   if (outcome === 'lost') troubles.push(`monitor lost: process ${run.monitorPid} left no exit record`);
-  const oomKilled = await endCgroup(engine, container.id, troubles);
+  const oomKilled = await endCgroup(engine, container, troubles);
   const heldBy = await releaseRoot(engine, container);
   if (heldBy !== undefined) troubles.push(heldBy);
   await releaseVolumes(engine, container).catch((error: unknown) => troubles.push(errorText(error)));
@@ -126,8 +126,8 @@ function shouldRestart(engine: Engine, container: Container, { exitCode }: Exite
 }
 
 /** Kills what is left in the cgroup and removes it; answers whether the OOM killer struck in it. */
-async function endCgroup(engine: Engine, id: string, troubles: string[]): Promise<boolean> {
-  const cgroup = cgroupOf(engine, id);
+async function endCgroup(engine: Engine, container: Container, troubles: string[]): Promise<boolean> {
+  const cgroup = cgroupOf(engine, container);
   const exists = await cgroup.exists();
   const oomKilled = exists && (await cgroup.oomKilled());
   try {

@@ -13,7 +13,7 @@ export async function pauseContainer(engine: Engine, container: Container): Prom
       kind: 'conflict',
     });
   }
-  await cgroupOf(engine, container.id).freeze();
+  await cgroupOf(engine, container).freeze();
   await container.update({ state: { ...run, kind: 'paused' } });
   publishContainer(engine, container, 'pause');
 }
@@ -25,7 +25,7 @@ export async function unpauseContainer(engine: Engine, container: Container): Pr
   if (run.kind !== 'paused') {
     throw new HullError(`Cannot unpause container ${container.name}: it is not paused`, { kind: 'conflict' });
   }
-  await cgroupOf(engine, container.id).thaw();
+  await cgroupOf(engine, container).thaw();
   await container.update({ state: { ...run, kind: 'running' } }, { evenIfFull: true });
   publishContainer(engine, container, 'unpause');
 }

@@ -5,6 +5,7 @@ import { errorText } from '../base/log.ts';
 import type { ExitRecord } from '../launch/types.ts';
 import { watchExit } from '../launch/watch-exit.ts';
 import { brokenRecord } from './broken-record.ts';
+import { notedCgroup } from './cgroup-note.ts';
 import { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
@@ -29,7 +30,7 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
   for (const one of stored) await adopt(engine, one);
   const containers = engine.containers.list();
   const alive = containers.filter(({ state }) => mayHaveProcesses(engine, state));
-  await removeStrays(engine, new Set(alive.map(({ id }) => id)));
+  await removeStrays(engine, alive);
   const said = await engine.driver.reconcile(new Set(alive.map(({ id }) => id)));
   for (const line of said) engine.log.info('storage reconciled', { driver: engine.driver.name, line });
   for (const one of stored) if ('unborn' in one) await removeUnborn(engine, one.id);
@@ -141,7 +142,7 @@ async function takeOver(engine: Engine, container: Container, run: RunningState)
     await finishLocked(engine, container, run, outcome ?? 'lost');
     return;
   }
-  const kind = (await isFrozen(engine, container.id)) ? 'paused' : 'running';
+  const kind = (await isFrozen(engine, container)) ? 'paused' : 'running';
   const now: RunningState = { ...run, kind };
   if (kind !== run.kind) await container.update({ state: now }, { evenIfFull: true });
   engine.log.info('container taken over', { id: container.id, name: container.name, pid: run.pid });
@@ -155,13 +156,13 @@ async function undoStart(engine: Engine, container: Container): Promise<void> {
   if (state.kind === 'starting' && state.bootId === engine.bootId) {
     const deadline = Date.now() + engine.timing.killTimeoutMs;
     for (;;) {
-      const cgroup = cgroupOf(engine, id);
+      const cgroup = cgroupOf(engine, container);
       if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
       // A monitor may be there whose first process has not entered the cgroup yet.
       if ((await monitorOutcome(engine, container, monitorPollMs)) !== undefined) break;
       if (Date.now() > deadline) throw new Error(`the monitor of a broken start is still there: ${id}`);
     }
-    await cgroupOf(engine, id).remove();
+    await cgroupOf(engine, container).remove();
   }
   await rm(runDirOf(engine, id), { recursive: true, force: true });
   const heldBy = await releaseRoot(engine, container);
@@ -195,9 +196,18 @@ async function monitorOutcome(
 }
 
 /** Cgroups and run folders without a container that may be alive. */
-async function removeStrays(engine: Engine, alive: ReadonlySet<string>): Promise<void> {
-  for (const path of await engine.cgroups.list(engine.cgroupParent)) {
-    if (alive.has(path.slice(engine.cgroupParent.length + 1))) continue;
+async function removeStrays(engine: Engine, alive: readonly Container[]): Promise<void> {
+  const ids = new Set(alive.map(({ id }) => id));
+  const dead = (await readdir(engine.runRoot)).filter((name) => !ids.has(name));
+  const noted = await Promise.all(dead.map((id) => notedCgroup(engine, id)));
+  const groups = [
+    ...(await engine.cgroups.list(engine.cgroupParent)),
+    ...noted.filter((path) => path !== undefined),
+  ];
+  // A container's parent may itself be below the daemon's.
+  const used = alive.map((container) => `${cgroupOf(engine, container).path}/`);
+  for (const path of groups) {
+    if (used.some((own) => own.startsWith(`${path}/`))) continue;
     engine.log.info('stray cgroup removed', { path });
     try {
       const cgroup = engine.cgroups.open(path);
@@ -207,9 +217,7 @@ async function removeStrays(engine: Engine, alive: ReadonlySet<string>): Promise
       engine.log.error('stray cgroup stays', { path, error: errorText(error) });
     }
   }
-  for (const name of await readdir(engine.runRoot)) {
-    if (!alive.has(name)) await rm(join(engine.runRoot, name), { recursive: true, force: true });
-  }
+  for (const name of dead) await rm(join(engine.runRoot, name), { recursive: true, force: true });
 }
 
 /** As Docker at its start: `always` even after a stop by hand; the others by how the last run ended. */
@@ -246,8 +254,8 @@ function mayHaveProcesses(engine: Engine, state: ContainerRecord['state']): bool
   return (isAlive(state) || state.kind === 'starting') && state.bootId === engine.bootId;
 }
 
-async function isFrozen(engine: Engine, id: string): Promise<boolean> {
-  const cgroup = cgroupOf(engine, id);
+async function isFrozen(engine: Engine, container: Container): Promise<boolean> {
+  const cgroup = cgroupOf(engine, container);
   return (await cgroup.exists()) && (await cgroup.frozen());
 }
 

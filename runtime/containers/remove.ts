@@ -58,7 +58,7 @@ export async function removeLocked(
     { evenIfFull: true },
   );
   try {
-    await endLeftovers(engine, id);
+    await endLeftovers(engine, container);
     await engine.driver.release(id);
     await engine.driver.remove(id);
     if (volumes) await removeAnonymousVolumes(engine, container);
@@ -83,12 +83,12 @@ export async function removeLocked(
   engine.log.info('container removed', { id, name: record.name });
 }
 
-async function endLeftovers(engine: Engine, id: string): Promise<void> {
-  const cgroup = cgroupOf(engine, id);
+async function endLeftovers(engine: Engine, container: Container): Promise<void> {
+  const cgroup = cgroupOf(engine, container);
   if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
   // Also without the group: a daemon killed in a removal may have left the empty parent.
   await cgroup.remove();
-  rmSync(runDirOf(engine, id), { recursive: true, force: true });
+  rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
 }
 
 function afterRemoval(last: ReturnType<typeof lastRun>): ContainerState {

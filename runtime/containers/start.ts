@@ -6,8 +6,9 @@ import type { SpecMount } from '../base/oci.ts';
 import { launch } from '../launch/launch.ts';
 import { LaunchError } from '../launch/launch-error.ts';
 import { userOf } from './accounts.ts';
+import { noteCgroup } from './cgroup-note.ts';
 import type { Container } from './container.ts';
-import { cgroupOf, cgroupPathOf, type Engine, runDirOf } from './engine.ts';
+import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { makeLaunchRequest } from './launch-request.ts';
 import { resourcesOf } from './limits.ts';
 import { releaseVolumes } from './mounts/release-volumes.ts';
@@ -88,10 +89,11 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
     }
   });
   const root = await engine.driver.acquire(id);
-  undo.push(() => cgroupOf(engine, id).remove());
+  undo.push(() => cgroupOf(engine, container).remove());
   const host = container.record.config.HostConfig;
   const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
-  const cgroup = await engine.cgroups.create(cgroupPathOf(engine, id), resources);
+  await noteCgroup(engine, container);
+  const cgroup = await engine.cgroups.create(cgroupOf(engine, container).path, resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
   const mounts = await mountsFor(engine, container);

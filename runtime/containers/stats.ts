@@ -23,7 +23,7 @@ export async function sampleContainer(
 ): Promise<StatsSample | undefined> {
   if (!isAlive(container.state)) return undefined;
   const [group, stat] = await Promise.all([
-    cgroupOf(engine, container.id).stats(),
+    cgroupOf(engine, container).stats(),
     readFile('/proc/stat', 'utf8'),
   ]);
   return {

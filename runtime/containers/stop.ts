@@ -60,7 +60,7 @@ async function beginStop(
   }
   await container.update({ stoppedByUser: byUser }, { evenIfFull: true });
   await signalRun(engine, container, state, signal);
-  if (state.kind === 'paused') await cgroupOf(engine, container.id).thaw();
+  if (state.kind === 'paused') await cgroupOf(engine, container).thaw();
   publishContainer(engine, container, 'kill', { signal: String(signal) });
   return state;
 }

@@ -12,7 +12,7 @@ export interface Top {
 /** The container's processes as the host's ps shows them; `psArguments` has to leave a PID column. */
 export async function topContainer(engine: Engine, container: Container, psArguments: string): Promise<Top> {
   requireAlive(container, 'list the processes of');
-  const pids = new Set((await cgroupOf(engine, container.id).pids()).map(String));
+  const pids = new Set((await cgroupOf(engine, container).pids()).map(String));
   const { stdout } = await run('ps', psArguments.split(/\s+/).filter(Boolean));
   const [head = '', ...rows] = stdout.split('\n');
   const titles = head.split(/\s+/).filter(Boolean);

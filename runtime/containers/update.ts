@@ -31,7 +31,7 @@ export async function updateContainer(
   const features = await engine.cgroups.features();
   const all = limitsOf(host, features, (await requestedDevices(host)).blockIO);
   const resources = changedOnly(all, wanted, host);
-  const group = isAlive(state) ? cgroupOf(engine, container.id) : undefined;
+  const group = isAlive(state) ? cgroupOf(engine, container) : undefined;
   if (Object.keys(resources).length > 0) await group?.update(resources);
   try {
     await container.update({ config: { ...record.config, HostConfig: host } });

@@ -148,22 +148,4 @@ describeDaemon('update and stats', {}, (world) => {
     await container.start();
     expect(await container.wait()).toMatchObject({ StatusCode: 7 });
   });
-
-  test('the groups are below --cgroup-parent, and it goes with the last of them', async () => {
-    await world.daemon.stop();
-    const parent = `hull-test-${process.pid}`;
-    await world.daemon.up('--cgroup-parent', `/${parent}/inner`);
-    const container = await start({ Memory: 64 * MiB });
-    const { Pid } = (await container.inspect()).State;
-    const groups = readFileSync(`/proc/${Pid}/cgroup`, 'utf8').trim().split('\n');
-    const own = `:/${parent}/inner/${world.daemon.cgroupParent}/${container.id}`;
-    // A v1 hierarchy that hull does not use (perf_event …) leaves the process where it was.
-    expect(groups.some((line) => line.endsWith(own))).toBe(true);
-    const folders = hierarchies.map(({ root }) => join(root, parent));
-    expect(folders.every((folder) => existsSync(folder))).toBe(true);
-    await container.remove({ force: true });
-    expect(folders.filter((folder) => existsSync(folder))).toEqual([]);
-    await world.daemon.stop();
-    await world.daemon.up();
-  });
 });
