@@ -8,7 +8,7 @@ import { TerminalReport } from '../../reports/terminal/terminal-report.ts';
 import { verdict } from '../../reports/verdict.ts';
 import { writeReports } from '../../reports/write.ts';
 import { defaultCacheDir } from '../hosts/cache.ts';
-import type { HostDefinition, HostProvider } from '../hosts/host.ts';
+import type { HostDefinition, HostProvider, RunningHost } from '../hosts/host.ts';
 import { createProviders } from '../hosts/providers.ts';
 import { type Job, jobName } from '../matrix/cell.ts';
 import { ensureSystemPackages } from '../provision/system-packages.ts';
@@ -111,11 +111,12 @@ async function run(
     ...(wantsShell === undefined
       ? {}
       : {
-          afterFailure: async (host, job) => {
+          afterFailure: oneByOne(async (host: RunningHost, job: Job) => {
+            if (interrupted.signal.aborted) return;
             terminal.stop();
-            console.error(`a shell on ${host.name}, as ${jobName(job)} left it; the run ends with it`);
-            await openShell(host);
-          },
+            console.error(`a shell on ${host.name}, as ${jobName(job)} left it; the host ends with it`);
+            await openShell(host, interrupted.signal);
+          }),
         }),
     events: {
       hostProgress: (host, message) => terminal.hostProgress(host, message),
@@ -168,6 +169,18 @@ function providerOf(
   const found = providers.get(provider);
   if (found === undefined) throw new Error(`Cannot boot ${name}: no provider ${JSON.stringify(provider)}`);
   return found;
+}
+
+/** Calls wait for the ones before them: hosts fail side by side, and there is one terminal. */
+function oneByOne<A extends readonly unknown[]>(
+  action: (...args: A) => Promise<void>,
+): (...args: A) => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (...args) => {
+    const mine = last.then(() => action(...args));
+    last = mine.catch(() => {});
+    return mine;
+  };
 }
 
 function jobId({ cell, area, scenario }: Job) {

@@ -32,11 +32,11 @@ export async function shellOnHost({ definition, provider, ...options }: ShellOnH
   await using host = await provider.start(definition, context);
   progress(`${host.name}, ${host.facts.kernel}: all of it is gone when the shell ends`);
   // Awaited here: the host is disposed with this block.
-  return await openShell(host);
+  return await openShell(host, options.signal);
 }
 
 /** On this process's own terminal. A connection that goes first is the host's trouble, and status 255 as with ssh. */
-export async function openShell(host: RunningHost): Promise<number> {
+export async function openShell(host: RunningHost, signal: AbortSignal): Promise<number> {
   const { stdin, stdout, stderr } = process;
-  return (await host.ssh.shell({ stdin, stdout, stderr })) ?? 255;
+  return (await host.ssh.shell({ stdin, stdout, stderr }, signal)) ?? 255;
 }

@@ -105,9 +105,9 @@ class Connection implements Ssh {
     await this.ok(argv, { input, ...(signal ? { signal } : {}) });
   }
 
-  async shell(user: ShellUser): Promise<number | undefined> {
+  async shell(user: ShellUser, signal?: AbortSignal): Promise<number | undefined> {
     this.#ended.signal.throwIfAborted();
-    return interactiveShell(this.#client, user);
+    return interactiveShell(this.#client, user, signal);
   }
 
   async readFile(remotePath: string): Promise<string> {

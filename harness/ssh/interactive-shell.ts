@@ -8,8 +8,12 @@ export interface ShellUser {
   readonly stderr: NodeJS.WritableStream;
 }
 
-/** The login shell on the host, until it ends. Answers its exit status; undefined where the connection ended it. */
-export async function interactiveShell(client: Client, user: ShellUser): Promise<number | undefined> {
+/** The login shell on the host, until it or `signal` ends it. Answers its exit status; undefined where it had none. */
+export async function interactiveShell(
+  client: Client,
+  user: ShellUser,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
   const { stdin, stdout, stderr } = user;
   const isTerminal = stdin.isTTY === true;
   const { channel, exited } = await open(
@@ -20,6 +24,9 @@ export async function interactiveShell(client: Client, user: ShellUser): Promise
     const { rows, cols, height, width } = sizeOf(stdout);
     channel.setWindow(rows, cols, height, width);
   };
+  const end = () => channel.close();
+  if (signal?.aborted) end();
+  signal?.addEventListener('abort', end);
   channel.pipe(stdout, { end: false });
   channel.stderr.pipe(stderr, { end: false });
   if (isTerminal) {
@@ -30,6 +37,7 @@ export async function interactiveShell(client: Client, user: ShellUser): Promise
   try {
     return await exited;
   } finally {
+    signal?.removeEventListener('abort', end);
     stdin.unpipe(channel);
     stdin.pause();
     stdout.off('resize', resize);

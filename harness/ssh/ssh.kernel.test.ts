@@ -112,20 +112,23 @@ describe.skipIf(!present)(`SSH against a real sshd${missing}`, { timeout: 30_000
   });
 
   it('puts the login shell into the hands of a script, or of a terminal of its size', async () => {
-    const hands = (script: string, isTTY: boolean) => {
-      const out = new PassThrough();
-      const stdin = Object.assign(Readable.from([script]), { isTTY, setRawMode: (_: boolean) => stdin });
-      const stdout = Object.assign(out, { columns: 101, rows: 33 });
-      return { user: { stdin, stdout, stderr: new PassThrough() } as unknown as ShellUser, out };
-    };
     for (const [isTTY, wanted] of [
       [false, /not a tty/],
       [true, /33 101/],
     ] as const) {
-      const { user, out } = hands('tty; stty size\nexit 7\n', isTTY);
+      const { user, out } = hands(Readable.from(['tty; stty size\nexit 7\n']), isTTY);
       expect(await ssh.shell(user)).toBe(7);
       expect(String(out.read())).toMatch(wanted);
     }
+  });
+
+  it('ends the login shell when it is told to', async () => {
+    const { user, out } = hands(new PassThrough(), true);
+    const told = new AbortController();
+    const status = ssh.shell(user, told.signal);
+    await once(out, 'readable');
+    told.abort();
+    expect(await status).toBeUndefined();
   });
 
   it('uploads a file with its mode, replacing it, and leaves no temporary file', async () => {
@@ -239,4 +242,12 @@ async function ask(path: string): Promise<string> {
   let answer = '';
   for await (const chunk of socket) answer += chunk;
   return answer;
+}
+
+/** A shell's user: what they type, and what they see. */
+function hands(input: Readable, isTTY: boolean) {
+  const out = new PassThrough();
+  const stdin = Object.assign(input, { isTTY, setRawMode: (_: boolean) => stdin });
+  const stdout = Object.assign(out, { columns: 101, rows: 33 });
+  return { user: { stdin, stdout, stderr: new PassThrough() } as unknown as ShellUser, out };
 }

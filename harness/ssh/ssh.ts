@@ -24,8 +24,8 @@ export interface Ssh extends AsyncDisposable {
   /** Replaces a file atomically (mode 0644 if not told). Makes the folders above it. */
   writeFile(remotePath: string, data: string | Uint8Array, options?: SshFileOptions): Promise<void>;
   readFile(remotePath: string): Promise<string>;
-  /** The login shell, in the user's hands, until it ends. Answers its exit status; undefined where the connection ended it. */
-  shell(user: ShellUser): Promise<number | undefined>;
+  /** The login shell, in the user's hands, until it or `signal` ends it. Answers its exit status; undefined where it had none. */
+  shell(user: ShellUser, signal?: AbortSignal): Promise<number | undefined>;
   /**
    * Listens on a local unix socket and pipes each connection to the remote unix socket
    * (openssh_forwardOutStreamLocal). Disposing closes the listener and removes the socket file.

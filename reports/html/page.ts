@@ -6,7 +6,7 @@ import { glyphs } from '../glyphs.ts';
 import { type Problem, problemsOf } from '../problems.ts';
 import { jobOf, type Outcome, outcomes, type Results } from '../schema.ts';
 import { count, duration, firstLine, oneLine } from '../text.ts';
-import { countsText, verdict } from '../verdict.ts';
+import { countsText, greenText, verdict } from '../verdict.ts';
 import { articles } from './evidence.ts';
 import { hostSection } from './hosts.ts';
 import { html, jsonForScript, Markup } from './html.ts';
@@ -72,10 +72,11 @@ ${articles(results, problems, comparison)}
 
 function head(results: Results): Markup {
   const { ok, counts, total, blocking } = verdict(results);
+  const green = greenText(results);
   const cells = new Set(results.results.map(({ host, engine, driver }) => `${host}/${engine}/${driver}`))
     .size;
   const sentence = ok
-    ? 'Every required result passed.'
+    ? `${green.charAt(0).toUpperCase()}${green.slice(1)}.`
     : total === 0
       ? 'There is no result: nothing was tried.'
       : `${count(blocking.length, 'required result')} did not pass.`;

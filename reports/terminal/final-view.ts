@@ -3,7 +3,7 @@ import { type Comparison, changeText, comparisonText, regressions } from '../com
 import { problemsOf } from '../problems.ts';
 import { jobOf, type Results } from '../schema.ts';
 import { count, duration, firstLine, oneLine } from '../text.ts';
-import { countsText, verdict } from '../verdict.ts';
+import { countsText, greenText, verdict } from '../verdict.ts';
 import type { ReportPaths } from '../write.ts';
 import { cleanJob, cleanResults } from './clean.ts';
 import { clip, wrap } from './layout.ts';
@@ -42,13 +42,12 @@ export function finalView(input: FinalInput, columns: number, style: Style): str
   });
   if (rest.length > 0) lines.push(...rest, '');
   if (comparison) lines.push(...comparisonLines(comparison, columns), '');
-  const { ok, counts, reasons, tolerated } = verdict(results);
-  const required = results.results.some((result) => result.required);
+  const { ok, counts, reasons } = verdict(results);
   const hosts = count(new Set(results.results.map(({ host }) => host)).size, 'host');
   lines.push(`${countsText(counts)} on ${hosts} in ${duration(results.durationMs)}`);
   lines.push(
     ok
-      ? style.outcome.pass(`✓ green: ${greenText(required, tolerated.length)}`)
+      ? style.outcome.pass(`✓ green: ${greenText(results)}`)
       : style.outcome.fail(`✗ red: ${reasons.length === 1 ? 'one reason' : `${reasons.length} reasons`}`),
   );
   if (results.results.length === 0) lines.push(...reasons);
@@ -61,12 +60,6 @@ export function finalView(input: FinalInput, columns: number, style: Style): str
     );
   }
   return lines;
-}
-
-/** What did not pass and need not is told here, too: a run of a reference engine alone is green whatever it found. */
-function greenText(required: boolean, tolerated: number): string {
-  const rest = tolerated === 0 ? '' : `; ${tolerated} that need not did not`;
-  return `${required ? 'every required result passed' : 'no result was required'}${rest}`;
 }
 
 function comparisonLines(comparison: Comparison, columns: number): string[] {
