@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { afterEach, expect, test } from 'vitest';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
+import { recordFiles } from '../containers/record-files.ts';
 import { describeDaemon } from './daemon-suite.ts';
 
 const hierarchies = await findHierarchies().catch(() => []);
@@ -79,7 +80,9 @@ describeDaemon('the parent of a container’s cgroup', {}, (world) => {
     const damaged = await start(parent);
     const [{ State: before }, { State: lost }] = [await own.inspect(), await damaged.inspect()];
     await world.daemon.kill();
-    await writeFile(join(world.daemon.dataRoot, 'containers', damaged.id, 'container.json'), '{"format":1');
+    const folder = join(world.daemon.dataRoot, 'containers', damaged.id);
+    for (const name of [recordFiles.record, recordFiles.fallBack])
+      await writeFile(join(folder, name), '{"format":1');
     await world.daemon.up();
     expect((await own.inspect()).State).toMatchObject({ Running: true, Pid: before.Pid });
     expect((await damaged.inspect()).State.Status).toBe('dead');
