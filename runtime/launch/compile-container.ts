@@ -40,7 +40,7 @@ export function compileContainer(request: LaunchRequest): Program {
   const goBack = needsEarlyMount(request.rootMounts)
     ? mountRootEarly(p, request.rootMounts, request.runDir)
     : undefined;
-  const mappedTrees = cloneContainer(p, {
+  const outside = cloneContainer(p, {
     spec,
     cgroup: request.cgroup,
     namespaces,
@@ -52,7 +52,7 @@ export function compileContainer(request: LaunchRequest): Program {
   reportFailures(p, 'container');
   const rootMounts = goBack ? { mountedAt: request.runDir } : request.rootMounts;
   becomeContainer(p, { ...request, rootMounts }, namespaces, {
-    mappedTrees,
+    outside,
     diesWithParent: true,
     // The monitor's own is -999.
     defaultOomScoreAdj: 0,

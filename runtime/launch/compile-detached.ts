@@ -75,7 +75,7 @@ export function compileDetached(request: DetachedRequest): Program {
       : undefined;
   const pid = p.cell('pid');
   const parent = p.label('launcher');
-  const mappedTrees = cloneContainer(p, {
+  const outside = cloneContainer(p, {
     spec,
     cgroup: request.cgroup,
     namespaces,
@@ -87,7 +87,7 @@ export function compileDetached(request: DetachedRequest): Program {
   reportFailures(p, 'container');
   becomeContainer(p, request, namespaces, {
     ...(creating ? { hooks: () => waitForHooks(p, spec, sync, creating) } : {}),
-    mappedTrees,
+    outside,
     diesWithParent: false,
     takeStreams() {
       if (!spec.process.terminal) ownPipes(p, spec.process.user.uid);

@@ -48,21 +48,26 @@ export function makeDevice(p: ProgramBuilder, device: Device, host: HostHandles)
     });
     return;
   }
-  const type = device.type === 'b' ? MODE.BLOCK : device.type === 'p' ? MODE.FIFO : MODE.CHAR;
-  const { major = 0, minor = 0, fileMode = 0o666, uid = 0, gid = 0 } = device;
-  const number = (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
+  const { uid = 0, gid = 0 } = device;
+  const { mode, number } = nodeOf(device);
   makeFolders(p, dirname(device.path));
-  const mode = named(type | (fileMode & 0o7777), `${device.type}|0${(fileMode & 0o7777).toString(8)}`);
-  p.call(
-    'mknodat',
-    [AT_FDCWD, p.text(device.path), mode, named(number >>> 0, `makedev(${major}, ${minor})`)],
-    {
-      what: `make device ${quote(device.path)}`,
-      errors: { EEXIST: 'next' },
-    },
-  );
+  p.call('mknodat', [AT_FDCWD, p.text(device.path), mode, number], {
+    what: `make device ${quote(device.path)}`,
+    errors: { EEXIST: 'next' },
+  });
   if (uid !== 0 || gid !== 0)
     p.call('fchownat', [AT_FDCWD, p.text(device.path), uid, gid, 0], {
       what: `give device ${quote(device.path)} to ${uid}:${gid}`,
     });
+}
+
+/** For mknod(2). */
+export function nodeOf({ type, major = 0, minor = 0, fileMode = 0o666 }: Device) {
+  const bits = fileMode & 0o7777;
+  const kind = type === 'b' ? MODE.BLOCK : type === 'p' ? MODE.FIFO : MODE.CHAR;
+  const number = (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12);
+  return {
+    mode: named(kind | bits, `${type}|0${bits.toString(8)}`),
+    number: named(number >>> 0, `makedev(${major}, ${minor})`),
+  };
 }

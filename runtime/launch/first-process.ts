@@ -6,12 +6,12 @@ import { dieWithParent, writeText } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
 import { openHostHandles } from './host-handles.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag, raiseLoopback } from './namespace-steps.ts';
+import type { OutsideHandles } from './outside-handles.ts';
 import { refuseUnsupported, setLabels, setPersonality, setScheduling } from './process-attributes-steps.ts';
 import { execute, limitResources, readOwnStat } from './process-steps.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import type { RootRequest } from './root-change-steps.ts';
 import { buildRoot } from './root-steps.ts';
-import type { ClonedTrees } from './user-namespace-steps.ts';
 import { becomeUser } from './user-steps.ts';
 
 /** Where the two kinds of a container's first process differ: the one below a monitor, and the detached one (`hull oci`). */
@@ -27,7 +27,7 @@ export interface FirstProcessForm {
   /** After that, the host's tree in sight, and the root with its mounts at its place in it. */
   hooks?(): void;
   /** From `cloneContainer`. */
-  readonly mappedTrees?: ClonedTrees;
+  readonly outside?: OutsideHandles | undefined;
   /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
   beforeExecute?(): void;
   /** After that, with the seccomp filter loaded. */
@@ -61,7 +61,7 @@ export function becomeContainer(
   if (namespaces.isNew('network')) raiseLoopback(p);
   // Behind all others, whose files it may not show; and before any path of the host that the root is made of.
   for (const { type, path } of namespaces.joined) if (type === 'mount') joinNamespace(p, type, path);
-  const host = openHostHandles(p, request, namespaces, form.mappedTrees);
+  const host = openHostHandles(p, request, namespaces, form.outside);
   const stat = readOwnStat(p, host.proc);
   const score = spec.process.oomScoreAdj ?? form.defaultOomScoreAdj;
   if (score !== undefined && !namespaces.needsHelper)

@@ -7,10 +7,10 @@ import { defaultDevices } from './device-steps.ts';
 import { openMappedTrees } from './idmapped-mount-steps.ts';
 import { quote } from './mount-steps.ts';
 import type { NamespacePlan } from './namespace-steps.ts';
-import type { Cell } from './program.ts';
+import type { DeviceNodes, OutsideHandles } from './outside-handles.ts';
+import type { Cell, Target } from './program.ts';
 import { address, type ProgramBuilder } from './program-builder.ts';
 import type { CgroupEntry } from './types.ts';
-import type { ClonedTrees } from './user-namespace-steps.ts';
 
 /** What of the host a root is made of, opened while the host's tree is in sight. */
 export interface HostHandles {
@@ -21,6 +21,8 @@ export interface HostHandles {
   readonly sources: ReadonlyMap<SpecMount, BindSource>;
   /** In a user namespace no device can be made: the host's are bound in. */
   readonly devices: ReadonlyMap<string, number>;
+  /** Some of these may be of it. */
+  readonly nodes?: DeviceNodes;
   /** What a mount of type cgroup shows on a host with version 1. */
   readonly cgroups: readonly (CgroupFolder & { readonly descriptor: number })[];
   /** Two numbers that are free. */
@@ -32,18 +34,22 @@ export interface BindSource {
   readonly descriptor: number;
   /** A detached copy, for move_mount: still in its peer group (rshared volumes), or with its ids mapped. */
   readonly tree?: Cell;
+  /** Not 0 where the descriptor is a detached copy, for move_mount too. */
+  readonly copied?: Cell;
 }
 
 export const nullDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 96;
-const firstSourceDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 97;
+/** Of a bind mount's source, by its place among the bind mounts. */
+export const sourceDescriptor = (p: ProgramBuilder, index: number): number => p.recordDescriptor + 97 + index;
 
 export function openHostHandles(
   p: ProgramBuilder,
   { spec, cgroup }: { readonly spec: Pick<Spec, 'mounts' | 'linux'>; readonly cgroup: CgroupEntry },
   namespaces: Pick<NamespacePlan, 'user'>,
-  mapped: ClonedTrees = openMappedTrees(p, spec),
+  outside?: OutsideHandles,
 ): HostHandles {
   const mounts = spec.mounts ?? [];
+  const mapped = outside?.mapped ?? openMappedTrees(p, spec);
   const proc = openPath(p, 'proc', '/proc', 'open /proc');
   const descriptors = openPath(p, 'own descriptors', '/proc/self/fd', 'open /proc/self/fd');
   fix(p, openPath(p, 'null', '/dev/null', 'open "/dev/null"'), nullDescriptor(p));
@@ -51,16 +57,16 @@ export function openHostHandles(
   for (const mount of mounts) {
     if (!isBind(mount)) continue;
     const source = mount.source ?? '';
-    const descriptor = firstSourceDescriptor(p) + sources.size;
-    fix(p, openSource(p, mount), descriptor);
+    const descriptor = sourceDescriptor(p, sources.size);
+    const copied = openSource(p, mount, descriptor, outside?.copies.get(mount));
     const { propagation, flags } = parseMountOptions(mount.options ?? []);
-    const own = mapped?.get(mount);
+    const own = mapped.get(mount);
     if (own) {
       sources.set(mount, { descriptor, tree: own });
       continue;
     }
     if (!propagation.some((change) => (change & MS.SHARED) !== 0)) {
-      sources.set(mount, { descriptor });
+      sources.set(mount, { descriptor, ...(copied ? { copied } : {}) });
       continue;
     }
     const tree = p.cell('tree');
@@ -79,31 +85,87 @@ export function openHostHandles(
       ...(spec.linux.devices ?? []).map(({ path }) => path),
     ]);
     for (const path of paths) {
-      const descriptor = firstSourceDescriptor(p) + sources.size + devices.size;
-      fix(p, openPath(p, 'device', path, `open device ${quote(path)}`), descriptor);
+      const descriptor = sourceDescriptor(p, sources.size + devices.size);
+      fix(p, openDevice(p, path, outside?.nodes), descriptor);
       devices.set(path, descriptor);
     }
   }
   const shown = mounts.some(({ type }) => type === 'cgroup') ? cgroupFolders(cgroup) : [];
   const cgroups = shown.map((folder, index) => {
-    const descriptor = firstSourceDescriptor(p) + sources.size + devices.size + index;
+    const descriptor = sourceDescriptor(p, sources.size + devices.size + index);
     fix(p, openPath(p, 'cgroup', folder.path, `open cgroup ${quote(folder.path)}`), descriptor);
     return { ...folder, descriptor };
   });
   const used = sources.size + devices.size + cgroups.length;
-  const first = firstSourceDescriptor(p) + used;
-  return { proc, descriptors, sources, devices, cgroups, free: [first, first + 1] };
+  const first = sourceDescriptor(p, used);
+  const nodes = outside?.nodes ? { nodes: outside.nodes } : {};
+  return { proc, descriptors, sources, devices, ...nodes, cgroups, free: [first, first + 1] };
 }
 
-export function openPath(p: ProgramBuilder, name: string, path: string, what: string): Cell {
+export function openPath(
+  p: ProgramBuilder,
+  name: string,
+  path: string,
+  what: string,
+  errors: Readonly<Record<string, Target>> = {},
+): Cell {
   const fd = p.cell(name);
-  p.call('openat', [AT_FDCWD, p.text(path), flagsOf('O_', OPEN, ['PATH', 'CLOEXEC'])], { what, result: fd });
+  const how = flagsOf('O_', OPEN, ['PATH', 'CLOEXEC']);
+  p.call('openat', [AT_FDCWD, p.text(path), how], { what, result: fd, errors });
   return fd;
 }
 
-/** What a bind mount shows. A part of it is looked up as if the source were the root: openat2(2), since 5.6. */
-function openSource(p: ProgramBuilder, { source = '', destination, subpath = '' }: SpecMount): Cell {
-  const whole = openPath(p, 'source', source, `open ${quote(source)} for ${quote(destination)}`);
+/**
+ * Where the way to it is closed to us, the copy made from outside stays at the descriptor. Answers what tells which of them it is, if
+ * there is a copy.
+ */
+function openSource(
+  p: ProgramBuilder,
+  mount: SpecMount,
+  descriptor: number,
+  copy: Cell | undefined,
+): Cell | undefined {
+  const { source = '', destination } = mount;
+  const what = `open ${quote(source)} for ${quote(destination)}`;
+  if (!copy) {
+    fix(p, openPart(p, openPath(p, 'source', source, what), mount), descriptor);
+    return undefined;
+  }
+  const copied = p.cell('source is a copy');
+  const [beyond, opened] = [p.label(`${quote(source)} beyond reach`), p.label(`${quote(source)} opened`)];
+  fix(p, openPath(p, 'source', source, what, { EACCES: beyond }), descriptor);
+  p.goto(opened);
+  p.place(beyond);
+  p.local(copy, { result: copied, positive: opened });
+  openPath(p, 'source', source, `${what}, beyond reach`);
+  p.place(opened);
+  return copied;
+}
+
+/** The host's, or the one made for us where the host has none of that name. */
+function openDevice(p: ProgramBuilder, path: string, nodes: DeviceNodes | undefined): Cell {
+  const name = nodes?.names.get(path);
+  const what = `open device ${quote(path)}`;
+  if (!nodes || name === undefined) return openPath(p, 'device', path, what);
+  const [absent, opened] = [p.label(`no device ${path}`), p.label(`device ${path} opened`)];
+  const device = openPath(p, 'device', path, what, { ENOENT: absent });
+  p.goto(opened);
+  p.place(absent);
+  const how = flagsOf('O_', OPEN, ['PATH', 'CLOEXEC']);
+  p.call('openat', [nodes.folder, p.text(name), how], {
+    what: `open the device made for ${quote(path)}`,
+    result: device,
+  });
+  p.place(opened);
+  return device;
+}
+
+/** A part of a source is looked up as if the source were the root: openat2(2), since 5.6. */
+function openPart(
+  p: ProgramBuilder,
+  whole: Cell,
+  { source = '', destination, subpath = '' }: SpecMount,
+): Cell {
   if (subpath === '') return whole;
   const part = p.cell('part of the source');
   const inRoot = 0x10;

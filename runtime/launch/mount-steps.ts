@@ -10,7 +10,7 @@ import {
 import type { MountSpec } from '../kernel/mount-spec.ts';
 import { words } from './common-steps.ts';
 import { AT_FDCWD, CLONE, flagsOf, named, OPEN } from './constants.ts';
-import type { Arg, Cell, Target } from './program.ts';
+import type { Arg, Cell, Label, Target } from './program.ts';
 import { address, at, type ProgramBuilder } from './program-builder.ts';
 
 /**
@@ -145,8 +145,11 @@ export interface MountCall {
   readonly targetText?: string;
 }
 
-/** One mount(2) with everything that must follow it: flags of a bind mount, attributes of the tree, propagation. */
-export function mountAt(p: ProgramBuilder, mount: MountCall): void {
+/**
+ * One mount(2) with everything that must follow it: flags of a bind mount, attributes of the tree, propagation. `instead` may mount
+ * in another way, and then goes to its label.
+ */
+export function mountAt(p: ProgramBuilder, mount: MountCall, instead?: (mounted: Label) => void): void {
   const options = parseMountOptions(mount.words);
   const { flags, data } = options;
   const place = quote(mount.targetText ?? mount.target);
@@ -158,6 +161,8 @@ export function mountAt(p: ProgramBuilder, mount: MountCall): void {
     );
   const bind = (flags & MS.BIND) !== 0;
   const target = p.text(mount.target);
+  const mounted = p.label(`${place} mounted`);
+  instead?.(mounted);
   p.call(
     'mount',
     bind
@@ -165,6 +170,7 @@ export function mountAt(p: ProgramBuilder, mount: MountCall): void {
       : [mount.source, target, p.text(mount.type), mountFlags(flags), data === '' ? 0 : p.text(data)],
     { what: `mount ${quote(bind ? mount.sourceText : mount.type)} at ${place}` },
   );
+  p.place(mounted);
   afterMount(p, mount.target, place, options, bind);
 }
 

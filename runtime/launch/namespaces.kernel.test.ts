@@ -1,14 +1,15 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, readlinkSync } from 'node:fs';
-import { chown, mkdir } from 'node:fs/promises';
+import { chown, mkdir, writeFile } from 'node:fs/promises';
+import { release } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import type { NamespaceType, Spec } from '../base/oci.ts';
 import { launch } from './launch.ts';
 import { launchExec } from './launch-exec.ts';
-import { LaunchFixture, titleSuffix, whyNoLaunches } from './test-fixture.ts';
+import { dockerMounts, LaunchFixture, titleSuffix, whyNoLaunches } from './test-fixture.ts';
 import { watchExit } from './watch-exit.ts';
 
 const mapped = {
@@ -23,6 +24,11 @@ const others: Spec['linux']['namespaces'] = [
   { type: 'uts' },
   { type: 'cgroup' },
 ];
+/** With open_tree and fsmount. */
+const [major = 0, minor = 0] = release().split('.').map(Number);
+const hasNewMountCalls = major > 5 || (major === 5 && minor >= 2);
+const suffixOfOld = hasNewMountCalls ? '' : ` (skipped: Linux ${release()}, wanted 5.2)`;
+
 /** Files in /proc/<pid>/ns. */
 const files = {
   user: 'user',
@@ -87,6 +93,44 @@ describe.skipIf(whyNoLaunches !== undefined)(`namespaces${titleSuffix}`, () => {
     ]);
     expect(exit).toMatchObject({ exitCode: 0 });
   });
+
+  it.skipIf(!hasNewMountCalls)(
+    `a user namespace: sources and devices that its root has no way to${suffixOfOld}`,
+    async () => {
+      await using fixture = await openFixture();
+      const closed = join(fixture.dir, 'closed');
+      await mkdir(join(closed, 'data'), { recursive: true });
+      await writeFile(join(closed, 'data/file'), 'behind\n');
+      chmodSync(closed, 0o700);
+      // Nor by the ids that the first process has before it becomes root inside.
+      await chown(closed, 400_000, 400_000);
+      const bind = { type: 'bind', source: join(closed, 'data') };
+      const script = [
+        'cat /one/file /tree/file; echo no > /one/new',
+        'stat -c %u:%g:%a /dev/hull-zero; head -c 3 /dev/hull-zero >/dev/null && echo read',
+      ].join('; ');
+      const { exit, stdout, stderr } = await run(fixture, script, {
+        root: 'bind',
+        spec: {
+          mounts: [
+            ...dockerMounts.filter(({ type }) => type !== 'sysfs'),
+            { ...bind, destination: '/one', options: ['bind', 'ro'] },
+            { ...bind, destination: '/tree', options: ['rbind', 'rslave'] },
+          ],
+        },
+        linux: {
+          namespaces: [...others, { type: 'user' }],
+          ...mapped,
+          devices: [
+            { type: 'c', path: '/dev/hull-zero', major: 1, minor: 5, uid: 10, gid: 11, fileMode: 0o666 },
+          ],
+        },
+      });
+      expect(stdout.split('\n')).toEqual(['behind', 'behind', '10:11:666', 'read', '']);
+      expect(stderr).toMatch(/Read-only file system/);
+      expect(exit).toMatchObject({ exitCode: expect.any(Number) });
+    },
+  );
 
   it('a user of it, with a stdout to open again; an exec is in it too', async () => {
     await using fixture = await openFixture();

@@ -6,6 +6,7 @@ import { fillDev, makeDevice } from './device-steps.ts';
 import { type HostHandles, isBind } from './host-handles.ts';
 import { makeReadonly, maskPath } from './mask-steps.ts';
 import { quote, restrictMount, setPropagation } from './mount-steps.ts';
+import { attachNodes } from './outside-handles.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { changeRoot, type RootRequest } from './root-change-steps.ts';
 import { specMount } from './spec-mount-steps.ts';
@@ -40,6 +41,7 @@ export function buildRoot(p: ProgramBuilder, request: RootRequest, host: HostHan
   const { spec } = request;
   p.call('umask', [0]);
   const root = changeRoot(p, request, form.ownMounts);
+  if (host.nodes) attachNodes(p, host.nodes);
   const confine = () => {
     root.confine();
     p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });

@@ -6,6 +6,7 @@ import { AT_FDCWD, named } from './constants.ts';
 import { mountCopyUp } from './copy-up-steps.ts';
 import type { HostHandles } from './host-handles.ts';
 import { afterMount, mountAt, quote } from './mount-steps.ts';
+import type { Cell } from './program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { makeFolders, makeTarget, requireFolder } from './target-steps.ts';
 
@@ -38,21 +39,50 @@ export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles
   const name = mount.source ?? '';
   // A volume keeps to itself unless it is asked to share: a mount made in it on the host stays there.
   const propagation = parseMountOptions(words).propagation.length === 0 ? ['rprivate'] : [];
-  if (source.tree) {
-    const what = `mount ${quote(name)} at ${quote(destination)}`;
+  const move = (tree: Cell | number, what: string) => {
     const emptyPath = named(4, 'MOVE_MOUNT_F_EMPTY_PATH');
-    p.call('move_mount', [source.tree, p.text(''), AT_FDCWD, p.text(destination), emptyPath], { what });
+    p.call('move_mount', [tree, p.text(''), AT_FDCWD, p.text(destination), emptyPath], { what });
+  };
+  if (source.tree) {
+    move(copyAgain(p, source.tree, name), `mount ${quote(name)} at ${quote(destination)}`);
     afterMount(p, destination, quote(destination), parseMountOptions([...words, ...propagation]), true);
     return;
   }
   const bind = words.includes('rbind') || words.includes('bind') ? [] : ['bind'];
-  mountAt(p, {
+  const call = {
     type: 'bind',
     source: p.text(String(source.descriptor)),
     sourceText: name,
     words: [...bind, ...words, ...propagation],
     target: destination,
+  };
+  mountAt(p, call, (mounted) => {
+    if (!source.copied) return;
+    const own = p.label(`bind ${quote(destination)}`);
+    p.local(source.copied, { zero: own });
+    move(source.descriptor, `mount the copy of ${quote(name)} at ${quote(destination)}`);
+    p.goto(mounted);
+    p.place(own);
   });
+}
+
+/**
+ * Since Linux 6.8 mountinfo is in the order of the mounts' numbers, and who reads it wants that of the specification: a copy gets its own
+ * now. Before 6.15 a detached tree cannot be copied; then it is mounted itself.
+ */
+function copyAgain(p: ProgramBuilder, tree: Cell, name: string): Cell {
+  const [copy, chosen] = [p.cell('copy of a tree'), p.cell('tree to mount')];
+  const over = p.label(`${quote(name)} copied again`);
+  const all = named(0o2000001 | 0x9000, 'OPEN_TREE_CLONE|OPEN_TREE_CLOEXEC|AT_EMPTY_PATH|AT_RECURSIVE');
+  p.copy(tree, chosen);
+  p.call('open_tree', [tree, p.text(''), all], {
+    what: `copy the mount of ${quote(name)} again`,
+    result: copy,
+    errors: over,
+  });
+  p.copy(copy, chosen);
+  p.place(over);
+  return chosen;
 }
 
 /** The one hierarchy of version 2, as the container's cgroup namespace shows it; or a folder for each of version 1. */

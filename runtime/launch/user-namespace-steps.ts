@@ -1,9 +1,9 @@
-import type { IdMapping, Spec, SpecMount } from '../base/oci.ts';
+import type { IdMapping, Spec } from '../base/oci.ts';
 import { cloneInto } from './clone-steps.ts';
 import { reportFailures, writeText } from './common-steps.ts';
 import { AT_FDCWD, CLONE, flagsOf, named, OPEN, SIGCHLD, SIGKILL } from './constants.ts';
-import { openMappedTrees } from './idmapped-mount-steps.ts';
 import { joinNamespace, type NamespacePlan, namespaceFlag } from './namespace-steps.ts';
+import { type OutsideHandles, openOutside } from './outside-handles.ts';
 import { type Pair, pairOf } from './pair-steps.ts';
 import { raiseHardLimits } from './process-steps.ts';
 import type { Cell, Label } from './program.ts';
@@ -32,7 +32,7 @@ export interface CloneRequest {
  * folder in /proc over a socket, as nobody can name it yet, the helper writes its maps there and ends. What the first
  * process has no right to any more (a higher limit, a lower oom_score_adj) it inherits from the helper.
  */
-export function cloneContainer(p: ProgramBuilder, request: CloneRequest): ClonedTrees {
+export function cloneContainer(p: ProgramBuilder, request: CloneRequest): OutsideHandles | undefined {
   const { spec, cgroup, namespaces, pid, parent } = request;
   if (!namespaces.needsHelper) {
     for (const { type, path } of namespaces.joined) if (type === 'pid') joinNamespace(p, type, path);
@@ -55,12 +55,12 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): Cloned
     const score = String(request.oomScoreAdj);
     writeText(p, AT_FDCWD, '/proc/self/oom_score_adj', score, { what: `set oom_score_adj to ${score}` });
   }
+  // Outside of the user namespace there are rights on file systems, inside not.
+  const outside = namespaces.user ? openOutside(p, spec, namespaces) : undefined;
   for (const type of ['ipc', 'uts', 'network', 'cgroup', 'pid', 'time', 'user'] as const)
     for (const entry of namespaces.joined) if (entry.type === type) joinNamespace(p, type, entry.path);
   if (namespaces.isNew('time')) makeTimeNamespace(p, spec);
 
-  // Outside of the user namespace there are rights on file systems, inside not.
-  const trees = namespaces.user === 'new' ? openMappedTrees(p, spec) : undefined;
   const link = namespaces.user === 'new' ? pairOf(p, 'socketpair', 'the id maps') : undefined;
   const behind = p.label('helper behind the clone');
   const inContainer = p.label('first process');
@@ -86,11 +86,8 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): Cloned
   if (told) for (const fd of [told.read, told.write]) p.call('close', [fd]);
   if (link) waitForIds(p, link);
   if (namespaces.user) becomeRoot(p, spec, namespaces.user);
-  return trees;
+  return outside;
 }
-
-/** The sources of mounts with mapped ids, where they had to be opened before the clone. */
-export type ClonedTrees = ReadonlyMap<SpecMount, Cell> | undefined;
 
 function makeTimeNamespace(p: ProgramBuilder, { linux }: Spec): void {
   p.call('unshare', [namespaceFlag('time')], { what: 'make a time namespace' });
