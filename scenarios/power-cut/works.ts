@@ -68,6 +68,8 @@ function commit(): Work {
       digest = await startCargo(docker, name, 'seatrial/busybox');
     },
     perform: async (docker) => {
+      // One that was whole before the cut would stay as an image without a name.
+      await docker.getImage(made.repo).remove().catch(ignoreAbsent);
       await docker.getContainer(name).commit(made);
     },
     expectWhole: async (docker) => {
