@@ -1,6 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, existsSync, writeSync } from 'node:fs';
+import {
+  access,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { syncFolder, writeFileAtomic } from '../base/atomic-file.ts';
 import { Cleanup } from '../base/cleanup.ts';
@@ -13,6 +24,8 @@ export interface SpooledBlob {
   readonly path: string;
   readonly digest: Digest;
   readonly size: number;
+  /** Its flush to the disk, which goes on while other things are done; absent where it is over. */
+  readonly flushed?: Promise<void>;
 }
 
 /** As registries have it; layers are larger as a rule. */
@@ -44,13 +57,19 @@ export class Blobs {
     return new Spool(folder);
   }
 
-  /** Afterwards the blob is there; it takes the place of one that a damaged disk may have changed. */
-  async keep({ path, digest }: SpooledBlob): Promise<void> {
+  /** Afterwards the blob is there; it takes the place of one that a damaged disk may have changed. It lasts after `flush`. */
+  async keep({ path, digest, flushed }: SpooledBlob): Promise<void> {
+    // Another image may have it: that one must not lose it to a power cut.
+    if (existsSync(this.path(digest))) await flushed;
     // Two images of one archive may share a blob: the second finds it kept.
     if ((await ifExists(rename(path, this.path(digest)).then(() => true))) === undefined) {
       await access(this.path(digest));
     }
-    await syncFolder(this.#blobs);
+  }
+
+  /** Afterwards these blobs, which were kept, outlast a power cut. */
+  async flush(blobs: readonly SpooledBlob[]): Promise<void> {
+    await Promise.all([...blobs.map(({ flushed }) => flushed), syncFolder(this.#blobs)]);
   }
 
   async put(data: string): Promise<{ digest: Digest; size: number }> {
@@ -94,7 +113,7 @@ export class Blobs {
   }
 
   stream(digest: Digest): AsyncIterable<Uint8Array> {
-    return createReadStream(this.path(digest), { highWaterMark: 256 * 1024 });
+    return createReadStream(this.path(digest), { highWaterMark: 1024 * 1024 });
   }
 
   /** Removes all but these blobs, and what loads that never ended have left. Only while nothing is loaded. */
@@ -114,13 +133,14 @@ export class Blobs {
 
 export class Spool implements AsyncDisposable {
   readonly #folder: string;
+  readonly #flushing: Promise<void>[] = [];
   #count = 0;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Writes a stream to the disk, hashed on the way and flushed. */
+  /** Writes a stream to the disk, hashed on the way. Its flush has begun. */
   async write(source: AsyncIterable<Uint8Array>): Promise<SpooledBlob> {
     const path = join(this.#folder, String(this.#count++));
     await using undo = new Cleanup();
@@ -128,19 +148,25 @@ export class Spool implements AsyncDisposable {
     const hash = new DigestStream();
     const file = await open(path, 'wx', 0o600);
     try {
+      let written = 0;
       for await (const chunk of hash.through(source)) {
+        // A write to the page cache takes microseconds as long as that has room; one of many may wait for the disk.
+        const atOnce = written < writtenAtOnce && chunk.byteLength <= largestAtOnce;
         for (let done = 0; done < chunk.byteLength; ) {
-          done += (await file.write(chunk, done)).bytesWritten;
+          done += atOnce ? writeSync(file.fd, chunk, done) : (await file.write(chunk, done)).bytesWritten;
         }
+        written += chunk.byteLength;
       }
-      await file.sync();
     } catch (error) {
-      throw explainFull(error, this.#folder);
-    } finally {
       await file.close();
+      throw explainFull(error, this.#folder);
     }
     undo.commit();
-    return { path, ...hash.finish() };
+    const flushed = flushAndClose(file, this.#folder);
+    // Who keeps the blob hears of its failure; who does not need not know. An archive may have many files: few are open at once.
+    this.#flushing.push(flushed.catch(() => undefined));
+    if (this.#flushing.length > openAtOnce) await this.#flushing.shift();
+    return { path, ...hash.finish(), flushed };
   }
 
   /** Takes a whole file in by a further name; its content is that of the digest. Its own name may go. */
@@ -151,7 +177,22 @@ export class Spool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#flushing);
     await rm(this.#folder, { recursive: true, force: true });
+  }
+}
+
+const largestAtOnce = 1024 * 1024;
+const writtenAtOnce = 64 * 1024 * 1024;
+const openAtOnce = 8;
+
+async function flushAndClose(file: FileHandle, folder: string): Promise<void> {
+  try {
+    await file.sync();
+  } catch (error) {
+    throw explainFull(error, folder);
+  } finally {
+    await file.close();
   }
 }
 

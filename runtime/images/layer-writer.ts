@@ -18,8 +18,8 @@ import type { Piece } from './sparse-content.ts';
 import { type ByteString, type FileTime, showName, type TarHeader } from './tar-header.ts';
 
 const writeAsync = promisify(write);
-// A write of this size to the page cache takes microseconds; larger ones leave the event loop free.
-const writtenAtOnce = 65_536;
+// A file of this size takes the page cache a fraction of a millisecond; larger ones leave the event loop free.
+const writtenAtOnce = 1024 * 1024;
 const whiteout = '.wh.';
 const opaque = '.wh..wh..opq';
 // Folders and files that aufs kept for itself are in layers made by it.

@@ -204,12 +204,14 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     listener?: UnpackListener,
   ): Promise<void> {
     try {
-      for (const blob of [image.configBlob, ...image.layers]) await this.#blobs.keep(blob);
+      const blobs = [image.configBlob, ...image.layers];
+      for (const blob of blobs) await this.#blobs.keep(blob);
       const entry = await describeImage(this.#blobs, image, this.#catalogue.entries);
       await unpackImage(this.#parts, entry, { listener, trusted: this.#trusted(image) });
       // What a registry gave is kept as it is, though the same image is loaded again in another form.
       const known = this.#catalogue.entries.get(entry.id);
       const kept = known && known.repoDigests.length > 0 && !image.manifest ? known : entry;
+      await this.#blobs.flush(blobs);
       await this.#catalogue.write(withNames(this.#catalogue.entries, kept, references, repoDigests));
       // Its other form, with blobs of its own, is no longer named.
       if (known && known.manifest.digest !== entry.manifest.digest) await this.#sweeper.sweepBlobs();

@@ -17,9 +17,17 @@ export interface SeccompFilter {
 /** The Docker-like daemon has one policy for most containers; a filter is some milliseconds of work. */
 const cacheSize = 16;
 const cache = new Map<string, SeccompFilter>();
+/** The very same policy needs not even be compared. */
+const filters = new WeakMap<Seccomp, SeccompFilter>();
 
 /** By libseccomp, once per policy. Kinds: `invalid` for what is no policy, `unsupported` for what hull or the machine lacks. */
 export function seccompFilter(policy: Seccomp): SeccompFilter {
+  const found = filters.get(policy) ?? equalPolicy(policy);
+  filters.set(policy, found);
+  return found;
+}
+
+function equalPolicy(policy: Seccomp): SeccompFilter {
   const key = JSON.stringify(policy, (_, value: unknown) =>
     typeof value === 'bigint' ? `${value}n` : value,
   );

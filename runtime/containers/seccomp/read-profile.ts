@@ -7,7 +7,19 @@ import { defaultSeccomp, isKernelAtLeast, type PolicyFor } from './default-polic
 /** The policy that a container gets, or undefined for none. Kind `invalid` where a client's profile is none. */
 export function chooseSeccomp(choice: SeccompChoice, wanted: PolicyFor): Seccomp | undefined {
   if (choice === 'unconfined') return undefined;
-  return choice === 'default' ? defaultSeccomp(wanted) : readProfile(choice.profile, wanted);
+  return choice === 'default' ? defaultFor(wanted) : readProfile(choice.profile, wanted);
+}
+
+/** By what they are for: a daemon's containers have few different ones, and each is work to make and to compile. */
+const defaults = new Map<string, Seccomp>();
+const mostDefaults = 16;
+
+function defaultFor(wanted: PolicyFor): Seccomp {
+  const key = `${wanted.arch} ${wanted.kernel} ${wanted.capabilities.join()}`;
+  const found = defaults.get(key) ?? defaultSeccomp(wanted);
+  if (defaults.size >= mostDefaults) defaults.clear();
+  defaults.set(key, found);
+  return found;
 }
 
 const action = z.enum([

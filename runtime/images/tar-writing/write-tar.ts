@@ -12,7 +12,7 @@ export interface TarSource {
 }
 
 /** Small entries leave in chunks of about this size. */
-const chunkSize = 256 * 1024;
+const chunkSize = 1024 * 1024;
 
 /** A tar archive as a stream; the same entries give the same bytes. */
 export async function* writeTar(
