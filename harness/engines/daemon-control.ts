@@ -1,6 +1,8 @@
+import type { DataRootFileSystem } from '../hosts/host.ts';
 import type { StateFolder } from '../leaks/types.ts';
 import type { Ssh, SshProcess } from '../ssh/ssh.ts';
 import { daemonScript } from './daemon-script.ts';
+import { dataRootScript } from './data-root-script.ts';
 import { type EngineControl, EngineError, type EngineStartOptions } from './engine.ts';
 import { wipeScript } from './wipe-script.ts';
 
@@ -10,6 +12,8 @@ export interface DaemonDefinition {
   /** The whole command line of the daemon. */
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  /** Of the data root; undefined: that of the folder where it is. */
+  readonly fileSystem?: DataRootFileSystem | undefined;
   /** The file that runs (node, dockerd): a process id is only believed where /proc/<pid>/exe is this file. */
   readonly executable: string;
   readonly dataRoot: string;
@@ -27,6 +31,8 @@ export interface DaemonDefinition {
 export const pidFolder = '/run/seatrial/engines';
 
 const stopMs = 30_000;
+/** With the installation of what makes the file system. */
+const fileSystemMs = 180_000;
 const logLimit = 1024 * 1024;
 /** Without a word in the log the daemon is asked this often. */
 const silenceMs = 500;
@@ -73,7 +79,8 @@ export class DaemonControl implements EngineControl {
   }
 
   async start(options: EngineStartOptions = {}): Promise<void> {
-    const { argv, dataRoot, execRoot, logFile } = this.#daemon;
+    const { argv, dataRoot, execRoot, logFile, fileSystem } = this.#daemon;
+    if (fileSystem !== undefined) await this.#mountDataRoot(fileSystem);
     const environment = Object.entries({ ...this.#daemon.environment, ...options.environment }).map(
       ([key, value]) => `${key}=${value}`,
     );
@@ -130,6 +137,15 @@ export class DaemonControl implements EngineControl {
         `Cannot wipe ${this.#title}: ${(result.stdout + result.stderr).trim().slice(-2000)}`,
       );
     }
+  }
+
+  async #mountDataRoot(fileSystem: string): Promise<void> {
+    const argv = ['sh', '-c', dataRootScript, 'data-root', this.#daemon.dataRoot, fileSystem];
+    const result = await this.#ssh.run(argv, { timeoutMs: fileSystemMs });
+    if (result.exitCode === 0) return;
+    throw new EngineError(
+      `Cannot put the data root of ${this.#title} on ${fileSystem}: ${result.stderr.trim().slice(-1000)}`,
+    );
   }
 
   get #title(): string {

@@ -1,4 +1,4 @@
-import type { HostFacts } from '../hosts/host.ts';
+import type { DataRootFileSystem, HostFacts } from '../hosts/host.ts';
 import type { StateFolder } from '../leaks/types.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 
@@ -49,6 +49,8 @@ export interface EngineInstallOptions {
 
 export interface EngineDriver {
   readonly name: string;
+  /** What the data root is on, where the host's own file system does not do. */
+  readonly fileSystem?: DataRootFileSystem | undefined;
   readonly options: Readonly<Record<string, string>>;
 }
 

@@ -11,7 +11,12 @@ import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineP
 const folder = '/opt/seatrial/hull';
 
 /** Below the data root; the leak detector compares these by their names. A thousand files of busybox links would cost it 100 ms. */
-const layerContent = ['vfs/layers/[^/]+', 'overlay/l/[^/]+/diff', '(vfs|overlay)/removing/[^/]+'];
+const layerContent = [
+  'vfs/layers/[^/]+',
+  'overlay/l/[^/]+/diff',
+  'btrfs/subvolumes/[^/]+',
+  '(vfs|overlay|btrfs)/removing/[^/]+',
+];
 
 /** hull from a checkout: bundled once per run, uploaded where the host has not got that bundle. */
 export class HullEngine implements Engine {
@@ -76,6 +81,7 @@ export class HullEngine implements Engine {
       {
         name: this.name,
         driver: driver.name,
+        fileSystem: driver.fileSystem,
         environment: program.environment,
         argv: [...program.argv, '-s', driver.name, ...storage, ...roots],
         executable: program.executable,

@@ -35,7 +35,7 @@ for n in 1 2 3; do # the pool goes after its thin devices
 done
 for loop in $(loops); do losetup -d "$loop"; done
 groups | while read -r folder; do find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null; done
-rm -rf "$data" "$exec"
+rm -rf "$data" "$data.fs" "$exec"
 left=$(devices; loops; groups; mounts; [ -e "$data" ] && echo "$data"; [ -e "$exec" ] && echo "$exec")
 [ -z "$left" ] && exit 0
 echo "left over:" $left

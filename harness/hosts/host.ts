@@ -122,9 +122,15 @@ export interface EngineDefinition {
   readonly drivers: readonly DriverDefinition[];
 }
 
+export type DataRootFileSystem = 'btrfs' | 'ext4' | 'xfs';
+
 export interface DriverDefinition {
   readonly name: string;
   /** A required cell that fails, goes missing or is skipped makes the run red. */
   readonly required: boolean;
+  /** Only where a selection names the driver. */
+  readonly onDemand?: boolean;
+  /** The engine's data root is on a file system of this type, in a file on the host's disk. */
+  readonly fileSystem?: DataRootFileSystem | undefined;
   readonly options: Readonly<Record<string, string>>;
 }

@@ -6,6 +6,8 @@ const optionValue = z.union([z.string(), z.number(), z.boolean()]).transform(Str
 const Driver = z.strictObject({
   name,
   required: z.boolean().default(true),
+  onDemand: z.boolean().default(false),
+  fileSystem: z.enum(['btrfs', 'ext4', 'xfs']).optional(),
   options: z.record(z.string(), optionValue).default({}),
 });
 
@@ -43,8 +45,10 @@ export const wantedValues: Readonly<Record<string, string>> = {
   kernelArgs: "a list of words for the kernel's command line",
   packages: 'a list of package names',
   engines: 'a list of engines with at least one entry: {name: "hull" or "docker", drivers: […]}',
-  drivers: 'a list of drivers with at least one entry: {name, required, options}',
+  drivers: 'a list of drivers with at least one entry: {name, required, onDemand, fileSystem, options}',
   required: 'true or false',
+  onDemand: 'true or false',
+  fileSystem: '"btrfs", "ext4" or "xfs"',
   options: 'a map of option names to strings, numbers, true or false',
 };
 

@@ -5,7 +5,7 @@ import { plan, type Selection, SelectionError } from './plan.ts';
 
 const hosts = parseHosts(
   `hosts:
-  a: { provider: qemu, distribution: debian, release: 11, engines: &e [{ name: hull, drivers: [{ name: overlay }, { name: vfs }] }] }
+  a: { provider: qemu, distribution: debian, release: 11, engines: &e [{ name: hull, drivers: [{ name: overlay }, { name: vfs }, { name: btrfs, onDemand: true, fileSystem: btrfs }] }] }
   b: { provider: qemu, distribution: debian, release: 13, engines: *e }
 `,
   'hosts.yaml',
@@ -53,6 +53,16 @@ it.each<[string, Selection, readonly string[]]>([
     ['a/hull/overlay:start/stops', 'b/hull/overlay:start/stops'],
   ],
   [
+    'a driver on demand',
+    { drivers: ['btrfs'], hosts: ['b'], text: 'crash' },
+    ['b/hull/btrfs:crash/starts-again'],
+  ],
+  [
+    'a driver on demand, by a job',
+    { patterns: ['*/hull/btrfs:start'] },
+    ['a/hull/btrfs:start/stops', 'b/hull/btrfs:start/stops'],
+  ],
+  [
     'an engine on demand',
     { engines: ['docker'], hosts: ['a'], text: 'crash' },
     ['a/docker/overlay2:crash/starts-again', 'a/docker/vfs:crash/starts-again'],
@@ -66,7 +76,7 @@ it.each<[string, Selection, RegExp]>([
   [
     'driver',
     { drivers: ['overlai'] },
-    /driver "overlai": unknown, the known are overlay, vfs. Did you mean "overlay"\?/,
+    /driver "overlai": unknown, the known are overlay, vfs, btrfs. Did you mean "overlay"\?/,
   ],
   ['scenario', { patterns: ['a/hull/vfs:start/stop'] }, /scenario "stop": unknown.*Did you mean "stops"\?/],
   ['form', { patterns: ['a/b/c/d'] }, /found another form than host\/engine\/driver/],

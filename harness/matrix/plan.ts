@@ -27,7 +27,7 @@ export class SelectionError extends Error {
 /**
  * Which scenario must run in which cell, in the order it runs. A scenario that does not depend on the driver is there
  * once per host and engine, in the first selected driver. Engines that hosts.yaml does not list for a host are there
- * only when `engines` names them; their cells are not required.
+ * only when `engines` names them; their cells are not required. Drivers on demand are there only when `drivers` or a pattern names them.
  */
 export function plan(
   hosts: readonly HostDefinition[],
@@ -47,10 +47,12 @@ export function plan(
   const wantedHosts = mustBeKnown('host', selection.hosts, known.host);
   const wantedDrivers = mustBeKnown('driver', selection.drivers, known.driver);
   const patterns = (selection.patterns ?? []).map((pattern) => parsePattern(pattern, known));
+  const onDemand = new Set([...(wantedDrivers ?? []), ...patterns.map(({ driver }) => driver)]);
   const matchesText = textFilter(selection.text);
 
   const jobs = cells
     .filter(({ host, driver }) => includes(wantedHosts, host) && includes(wantedDrivers, driver.name))
+    .filter(({ driver }) => !driver.onDemand || onDemand.has(driver.name))
     .flatMap((cell) =>
       scenarios.map(({ area, scenario, dependsOnDriver }) => ({ cell, area, scenario, dependsOnDriver })),
     )
