@@ -9,7 +9,8 @@ import { guestNode } from '../../harness/provision/prepare-guest.ts';
 import type { Ssh } from '../../harness/ssh/ssh.ts';
 import { couldNotStart, readTestReport, type TestCounts } from '../test-report.ts';
 
-const checkout = '/root/checkout';
+/** Where every user may read it: some tests are another one. */
+const checkout = '/opt/checkout';
 const report = '/root/report.json';
 /** On the disk, where /tmp may be memory; below it every test makes folders of its own. */
 const scratch = '/var/tmp/tests';

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
@@ -192,8 +192,7 @@ function writeClient(file: string, request: Parameters<typeof compileClient>[0])
 
 /** The folder that a client's stand-alone form is in. */
 function artefactOf(client: string): string {
-  const { stdout } = spawnSync('strings', [client], { encoding: 'utf8' });
-  const alone = stdout.split('\n').find((line) => line.endsWith('/alone')) ?? '';
+  const alone = /[^\0]+\/alone(?=\0)/.exec(readFileSync(client, 'latin1'))?.[0] ?? '';
   return join(alone, '..');
 }
 
