@@ -79,12 +79,10 @@ export async function openStillTree(
   }
 }
 
-/** The tree that the container's was made from; undefined where its image has no layers. */
-export async function openImageTree(engine: Engine, container: Container): Promise<HeldTree | undefined> {
-  const { id } = container.record.image;
-  if (id === '') return undefined;
-  const { topLayer } = await engine.images.get(id);
-  return topLayer === undefined ? undefined : await openTree(engine.driver, topLayer);
+/** The tree that the container's was made from, also where its image is gone; undefined where that has no layers. */
+export async function openImageTree({ driver }: Engine, { id }: Container): Promise<HeldTree | undefined> {
+  const below = driver.parentOf(id);
+  return below === undefined ? undefined : await openTree(driver, below);
 }
 
 async function liveTree(

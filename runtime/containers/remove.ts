@@ -81,6 +81,16 @@ export async function removeLocked(
   container.markGone();
   publishContainer(engine, container, 'destroy');
   engine.log.info('container removed', { id, name: record.name });
+  await sweepImages(engine);
+}
+
+/** Layers that were only the container's any more go with it: its image may have been removed by force. */
+async function sweepImages({ images, log }: Engine): Promise<void> {
+  try {
+    await images.sweep();
+  } catch (error) {
+    log.warn('layers of removed images kept', { error: errorText(error) });
+  }
 }
 
 async function endLeftovers(engine: Engine, container: Container): Promise<void> {

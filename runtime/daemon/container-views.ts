@@ -6,12 +6,14 @@ import { chooseModes } from '../containers/host-modes.ts';
 import type { MountPoint } from '../containers/mounts/mount-point.ts';
 import {
   type ContainerConfig,
+  type ContainerRecord,
   type ContainerState,
   isAlive,
   lastRun,
   statusOf,
 } from '../containers/record.ts';
 import { hostnameOf } from '../containers/spec.ts';
+import { findImage } from '../images/find-image.ts';
 import { statusText } from './status-text.ts';
 
 /** GET /containers/{id}/json. */
@@ -71,7 +73,7 @@ export function listView(
   return {
     Id: id,
     Names: [`/${record.name}`],
-    Image: record.image.reference,
+    Image: imageName(engine, record),
     ImageID: record.image.id,
     Command: commandOf(record.config).join(' '),
     Created: Math.floor(Date.parse(record.createdAt) / 1000),
@@ -83,6 +85,15 @@ export function listView(
     NetworkSettings: { Networks: networks(engine, record.config) },
     Mounts: mountsView(record.mounts),
   };
+}
+
+/** As Docker: what the user called it, as long as that is the image's name; its id where another has the name, or none. */
+function imageName({ images }: Engine, { image: { reference, id } }: ContainerRecord): string {
+  try {
+    return id === '' || findImage(images.entries(), reference).entry.id === id ? reference : id;
+  } catch {
+    return id;
+  }
 }
 
 function stateView(state: ContainerState, error: string): unknown {

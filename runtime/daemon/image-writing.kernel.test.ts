@@ -201,7 +201,7 @@ for (const driver of ['overlay', 'vfs']) {
       await ok('cp', `${id}:/root`, join(folder, 'out'));
       expect(await readFile(join(folder, 'out/copied'), 'utf8')).toBe('from the host');
       expect(await ok('system', 'df')).toMatch(/Images\s+3\s+1\s/);
-      expect((await cli('rmi', testImage)).all).toContain('used by container');
+      expect((await cli('rmi', testImage)).all).toContain('is using its referenced image');
       expect(await ok('container', 'prune', '-f')).toContain(id);
       await ok('tag', 'flat:1', 'cli:1');
       expect(await ok('image', 'prune', '-f')).toContain(made);

@@ -46,6 +46,8 @@ export interface StorageDriver {
    * upper folder), to be read only; undefined where the driver has no such thing, or there is no such layer.
    */
   changedNames(id: LayerId): string | undefined;
+  /** The layer that `id` was made upon; undefined where it is upon nothing, or there is no such layer. */
+  parentOf(id: LayerId): LayerId | undefined;
   /** Label and value pairs for `docker info`. */
   status(): Promise<readonly (readonly [string, string])[]>;
   /** At daemon start: completes or undoes what a crash interrupted; releases what no layer in `inUse` needs; says what it did. */

@@ -187,6 +187,10 @@ export class RecordedDriver implements StorageDriver {
     return layer?.parent === undefined ? undefined : this.#backend.changedNames?.(layer);
   }
 
+  parentOf(id: LayerId): LayerId | undefined {
+    return this.#records.get(id)?.parent;
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     return this.#backend.status();
   }
