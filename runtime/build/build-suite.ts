@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 import { TestDaemon, testImage, whyNoDaemon } from '../daemon/daemon-fixture.ts';
+import type { DriverPlace } from '../daemon/driver-places.ts';
 import type { FixtureEntry } from '../images/tar-fixture.ts';
 import { type Answer, build, type Sent } from './build-fixture.ts';
 
@@ -17,12 +18,15 @@ export interface Builds {
 }
 
 /** Tests of builds with one daemon; after each there is no container, mount, process or folder of a build. */
-export function describeBuilds(title: string, tests: (builds: Builds) => void): void {
-  const reason = whyNoDaemon();
+export function describeBuilds(
+  title: string,
+  tests: (builds: Builds) => void,
+  { driver, place, why: reason }: DriverPlace = { driver: 'overlay', why: whyNoDaemon() },
+): void {
   describe.skipIf(reason !== '')(`${title}${reason && ` (skipped: ${reason})`}`, () => {
     let daemon: TestDaemon;
     beforeAll(async () => {
-      daemon = await TestDaemon.start('overlay');
+      daemon = await TestDaemon.start(driver, place);
       await daemon.loadImage();
     });
     afterEach(async () => {

@@ -3,10 +3,19 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
+import { execa } from 'execa';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { testImage } from '../daemon/daemon-fixture.ts';
 import { tarOf } from '../images/tar-fixture.ts';
+import { isOnPath } from '../storage/on-path.ts';
 import { contextFiles, describeBuilds } from './build-suite.ts';
+
+const packers = await Promise.all(
+  ['bzip2', 'xz'].map(async (name) => ({
+    name,
+    why: (await isOnPath(name)) ? '' : `${name} is not installed`,
+  })),
+);
 
 describeBuilds('COPY and ADD', (builds) => {
   let web: Server;
@@ -62,6 +71,23 @@ describeBuilds('COPY and ADD', (builds) => {
         .split('\n')
         .filter((line) => line !== '/new 755 0:0');
     expect(lines(output)).toEqual(lines(facts));
+  });
+
+  it.for(packers)('an archive by $name is unpacked by ADD', async ({ name, why }, { skip }) => {
+    if (why) skip(why);
+    const t = await tarOf([{ name: 'in', data: '1', mode: 0o604, uid: 7, gid: 8 }]);
+    const { stdout } = await execa(name, ['-c'], { input: t, encoding: 'buffer' });
+    const { stdout: packed } = await execa(name, ['-c'], { input: 'no archive', encoding: 'buffer' });
+    const output = await builds.printed(
+      'FROM @base\nADD t /new/\nADD plain /new/\nRUN busybox stat -c "%n %a %u:%g" /new/*',
+      {
+        files: [
+          { name: 't', data: Buffer.from(stdout) },
+          { name: 'plain', data: Buffer.from(packed) },
+        ],
+      },
+    );
+    expect(output).toBe('/new/in 604 7:8\n/new/plain 644 0:0\n');
   });
 
   it.each<[string, string]>([

@@ -29,8 +29,9 @@ export class TestDaemon implements AsyncDisposable {
     this.docker = new Docker({ socketPath: this.socketPath });
   }
 
-  static async start(driver: string): Promise<TestDaemon> {
-    const daemon = new TestDaemon(await realpath(await mkdtemp(join(tmpdir(), 'hull-daemon-'))), driver);
+  /** `place`: in which file system its roots are. */
+  static async start(driver: string, place = tmpdir()): Promise<TestDaemon> {
+    const daemon = new TestDaemon(await realpath(await mkdtemp(join(place, 'hull-daemon-'))), driver);
     await daemon.up();
     return daemon;
   }
