@@ -7,7 +7,8 @@ import { digestOf } from './digest.ts';
 import type { FixtureEntry } from './tar-fixture.ts';
 import { readTar } from './tar-reader.ts';
 
-const capability = Buffer.from('0100000280040000000000000000000000000000', 'hex');
+/** For tests: a security.capability, cap_setuid and cap_net_bind_service=ep. */
+export const capability = Buffer.from('0100000280040000000000000000000000000000', 'hex');
 
 /** For tests: a layer of a few files. */
 export const base: FixtureEntry[] = [
