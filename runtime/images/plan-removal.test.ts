@@ -1,23 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { CatalogueEntry } from './catalogue.ts';
-import { mediaTypes } from './documents.ts';
+import { entryOf, images } from './entry-fixture.ts';
 import { findImage } from './find-image.ts';
 import type { ImageUser } from './image-store.ts';
 import { planRemoval, type RemovalPlan } from './plan-removal.ts';
 
-const image = (start: string, ...references: string[]): CatalogueEntry => ({
-  id: `sha256:${start.padEnd(64, '0')}`,
-  manifest: { mediaType: mediaTypes.manifest, digest: `sha256:${start.padEnd(64, 'f')}`, size: 1 },
-  config: { architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [] } },
-  layerBlobs: [],
-  references,
-  repoDigests: [],
-});
-
-const first = image('abc1', 'busybox:latest', 'busybox:1.36');
-const second = image('abd2', 'team/name:v1');
-const third = image('9', 'cafe:latest');
-const images = [first, second, third];
 const running: ImageUser = { id: 'a'.repeat(64), isRunning: true };
 const stopped: ImageUser = { id: 'b'.repeat(64), isRunning: false };
 
@@ -99,7 +86,7 @@ describe('planRemoval', () => {
   describe('digests of registries', () => {
     const digest = `host/name@sha256:${'d'.repeat(64)}`;
     const other = `other/name@sha256:${'e'.repeat(64)}`;
-    const pulled = { ...image('7', 'host/name:a', 'host/name:b'), repoDigests: [digest] };
+    const pulled = { ...entryOf('7', 'host/name:a', 'host/name:b'), repoDigests: [digest] };
     const of = (entry: CatalogueEntry, text: string) => plan(text, {}, [entry]);
 
     test('go with the last tag of their repository, and not before', () => {

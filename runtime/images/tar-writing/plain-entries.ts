@@ -2,7 +2,7 @@ import type { ByteString, TarHeader } from '../tar-header.ts';
 import type { TarSource } from './write-tar.ts';
 
 /** Entries of an archive that is no file system: owned by root, of no time. */
-const plain: Omit<TarHeader, 'name' | 'type'> = {
+export const plain: Omit<TarHeader, 'name' | 'type'> = {
   linkName: '',
   mode: 0o644,
   uid: 0,

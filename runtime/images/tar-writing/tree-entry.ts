@@ -4,6 +4,7 @@ import { splitDevice } from '../../sys/mknod.ts';
 import { nextData } from '../../sys/seek-data.ts';
 import type { Piece } from '../sparse-content.ts';
 import { type ByteString, showName, type TarHeader, type TarType, timeOf } from '../tar-header.ts';
+import { plain } from './plain-entries.ts';
 import type { TreeFolder } from './tree-folder.ts';
 import type { TarSource } from './write-tar.ts';
 
@@ -65,21 +66,8 @@ export class EntryMaker {
 
 /** The mark that says that lower layers' files of this name are gone (image-spec layer.md, "Whiteouts"). */
 export function whiteout(folder: ByteString, name: ByteString): TarSource {
-  return {
-    header: {
-      type: 'file',
-      name: `${folder === '' ? '' : `${folder}/`}.wh.${name}`,
-      linkName: '',
-      mode: 0o600,
-      uid: 0,
-      gid: 0,
-      size: 0,
-      mtime: { seconds: 0n, nanoseconds: 0 },
-      major: 0,
-      minor: 0,
-      xattrs: new Map(),
-    },
-  };
+  const above = folder === '' ? '' : `${folder}/`;
+  return { header: { ...plain, type: 'file', name: `${above}.wh.${name}`, mode: 0o600 } };
 }
 
 function typeOf(stat: BigIntStats): TarType {
