@@ -146,6 +146,7 @@ Everything that is not here, the docker client does:
   program
     .command('images')
     .description('show the images as a tree: each below the one it was made upon')
+    .option('--tree', 'the only view there is; for those who are used to asking for it')
     .addOption(hostOption())
     .action(async ({ host }) => {
       const { imagesCommand } = await import('./commands/images.ts');
