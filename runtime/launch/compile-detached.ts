@@ -19,6 +19,7 @@ import {
 } from './terminal-steps.ts';
 import type { CgroupEntry } from './types.ts';
 import { cloneContainer } from './user-namespace-steps.ts';
+import { keepsGroups } from './user-steps.ts';
 
 /** A container without a monitor, as the OCI command line makes it. Pure data. */
 export interface DetachedRequest {
@@ -83,12 +84,14 @@ export function compileDetached(request: DetachedRequest): Program {
     parent,
     as: 'sibling',
     oomScoreAdj: spec.process.oomScoreAdj,
+    keepsGroups: keepsGroups(spec),
   });
   reportFailures(p, 'container');
   becomeContainer(p, request, namespaces, {
     ...(creating ? { hooks: () => waitForHooks(p, spec, sync, creating) } : {}),
     outside,
     diesWithParent: false,
+    keepsGroups: keepsGroups(spec),
     takeStreams() {
       if (!spec.process.terminal) ownPipes(p, spec.process.user.uid);
     },

@@ -26,6 +26,8 @@ export interface FirstProcessForm {
   inRoot?(): void;
   /** After that, the host's tree in sight, and the root with its mounts at its place in it. */
   hooks?(): void;
+  /** The supplementary groups stay the caller's. */
+  readonly keepsGroups?: boolean;
   /** From `cloneContainer`. */
   readonly outside?: OutsideHandles | undefined;
   /** Right before execve, as the user: the daemon knows of the start, and further failures go where this says. */
@@ -81,6 +83,7 @@ export function becomeContainer(
     loadsFilter: seccomp !== undefined,
     diesWithParent: form.diesWithParent,
     ownUserNamespace: namespaces.user !== undefined,
+    keepsGroups: form.keepsGroups ?? false,
   });
   execute(p, spec.process, stat, {
     seccomp,

@@ -22,6 +22,8 @@ export interface CloneRequest {
   readonly as: 'child' | 'sibling';
   /** Written by the helper, before it gives up its rights. */
   readonly oomScoreAdj: number | undefined;
+  /** The supplementary groups of outside stay. */
+  readonly keepsGroups?: boolean;
 }
 
 /**
@@ -85,7 +87,7 @@ export function cloneContainer(p: ProgramBuilder, request: CloneRequest): Outsid
   reportFailures(p, 'first process in its user namespace');
   if (told) for (const fd of [told.read, told.write]) p.call('close', [fd]);
   if (link) waitForIds(p, link);
-  if (namespaces.user) becomeRoot(p, spec, namespaces.user);
+  if (namespaces.user) becomeRoot(p, spec, namespaces.user, request.keepsGroups ?? false);
   return outside;
 }
 
@@ -205,9 +207,10 @@ export function makeUserNamespace(p: ProgramBuilder, maps: IdMaps): Cell {
 type IdMaps = Pick<Spec['linux'], 'uidMappings' | 'gidMappings'>;
 
 /** Root inside, so that files are made with ids that exist there; all capabilities stay. */
-function becomeRoot(p: ProgramBuilder, { linux }: Spec, user: 'new' | 'joined'): void {
+function becomeRoot(p: ProgramBuilder, { linux }: Spec, user: 'new' | 'joined', keepsGroups: boolean): void {
   const has = (maps: readonly IdMapping[] = []) => user === 'joined' || toHostId(0, maps) !== undefined;
-  p.call('setgroups', [0, 0], { what: 'drop the groups of outside', errors: { EPERM: 'next' } });
+  if (!keepsGroups)
+    p.call('setgroups', [0, 0], { what: 'drop the groups of outside', errors: { EPERM: 'next' } });
   const unmapped = user === 'joined' ? { EINVAL: 'next' as const } : {};
   if (has(linux.gidMappings))
     p.call('setresgid', [0, 0, 0], { what: 'become group 0 of the namespace', errors: unmapped });

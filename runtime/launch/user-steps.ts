@@ -1,4 +1,4 @@
-import type { Capabilities, Process } from '../base/oci.ts';
+import type { Capabilities, Process, Spec } from '../base/oci.ts';
 import { capabilityNames, capabilityNumbers } from './capabilities.ts';
 import { dieWithParent } from './common-steps.ts';
 import { named, PRCTL } from './constants.ts';
@@ -18,6 +18,7 @@ export function becomeUser(
   options: {
     readonly loadsFilter: boolean;
     readonly ownUserNamespace?: boolean;
+    readonly keepsGroups?: boolean;
     readonly diesWithParent: boolean;
   },
 ): void {
@@ -32,14 +33,7 @@ export function becomeUser(
       what: 'keep capabilities',
     });
   }
-  const groups = user.additionalGids ?? [];
-  const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
-  for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
-  p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
-    what: `set the groups to [${groups.join(', ')}]`,
-    // Denied in the user namespace of somebody without privileges, who has no groups to drop either.
-    ...(options.ownUserNamespace && groups.length === 0 ? { errors: { EPERM: 'next' } } : {}),
-  });
+  if (!options.keepsGroups) setGroups(p, user.additionalGids ?? [], options.ownUserNamespace ?? false);
   p.call('setresgid', [user.gid, user.gid, user.gid], { what: `become group ${user.gid}` });
   p.call('setresuid', [user.uid, user.uid, user.uid], { what: `become user ${user.uid}` });
   if (capabilities) setCapabilities(p, capabilities, keepsAdmin ? ['CAP_SYS_ADMIN'] : []);
@@ -49,6 +43,20 @@ export function becomeUser(
     p.call('prctl', [named(PRCTL.SET_NO_NEW_PRIVS, 'PR_SET_NO_NEW_PRIVS'), 1, 0, 0, 0], {
       what: 'set no_new_privs',
     });
+}
+
+/** crun's annotation, which podman sets for `--group-add keep-groups`: files of the caller's groups stay within reach. */
+export const keepsGroups = ({ annotations }: Spec): boolean =>
+  annotations?.['run.oci.keep_original_groups'] === '1';
+
+function setGroups(p: ProgramBuilder, groups: readonly number[], ownUserNamespace: boolean): void {
+  const list = Buffer.alloc(Math.max(groups.length, 1) * 4);
+  for (const [index, gid] of groups.entries()) list.writeUInt32LE(gid, index * 4);
+  p.call('setgroups', [groups.length, address(p.bytes('groups', list, `[${groups.join(', ')}]`))], {
+    what: `set the groups to [${groups.join(', ')}]`,
+    // Denied in the user namespace of somebody without privileges, who has no groups to drop either.
+    ...(ownUserNamespace && groups.length === 0 ? { errors: { EPERM: 'next' } } : {}),
+  });
 }
 
 function dropBounding(p: ProgramBuilder, capabilities: Capabilities): void {

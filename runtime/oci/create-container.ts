@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
-import { warn } from './messages.ts';
+import { debug, warn } from './messages.ts';
 import { readBundle } from './read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from './seccomp-agent.ts';
 import { countMounts, removeOwnMounts, sharesMounts } from './shared-mounts.ts';
@@ -34,6 +34,7 @@ export interface CreateOptions {
 export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
   const { id } = options;
   const { folder, rootfs, spec } = readBundle(options.bundle, options.config);
+  debug(context, `container ${id}: bundle ${folder}, root ${rootfs}`);
   checkTerminal(spec, options);
   if (spec.process.terminal && options.consoleSocket === undefined)
     context.caller.needOwnProcess('the terminal is copied');
@@ -61,6 +62,10 @@ export async function createContainer(context: Context, options: CreateOptions):
   writeState(files, state);
   const taken = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec);
   const group = taken?.group;
+  debug(
+    context,
+    `container ${id}: ${group ? `in cgroup ${cgroupPath}` : 'stays in the cgroups of the caller'}`,
+  );
   if (!group) state = withoutGroup(state);
   if (taken && taken.found > 0)
     warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
@@ -103,6 +108,7 @@ export async function createContainer(context: Context, options: CreateOptions):
     start_steps: startSteps,
   };
   writeState(files, state);
+  debug(context, `container ${id}: process ${pid} is set up in its namespaces and waits for the start`);
   if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
   undo.commit();
   return state;

@@ -2,7 +2,7 @@ import { HullError } from '../base/errors.ts';
 import type { Context } from './context.ts';
 import { groupOf } from './groups.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
-import { warn } from './messages.ts';
+import { debug, warn } from './messages.ts';
 import { removeOwnMounts } from './shared-mounts.ts';
 import { type ContainerState, removeState, stateFiles } from './state-store.ts';
 import { isAlive, stateView, statusOf } from './status.ts';
@@ -34,9 +34,11 @@ export async function deleteContainer(
   } catch (error) {
     // Killed, and held by something that is not ours (frozen in another group): it goes when that lets go of it.
     if (!force) throw error;
-    warn(context, error);
+    const isBusy = error instanceof HullError && error.kind === 'busy';
+    warn(context, isBusy ? `Device or resource busy: ${error.message}` : error);
   }
   removeState(stateFiles(context.root, state.id));
+  debug(context, `container ${state.id}: deleted, it was ${status}`);
   for (const hook of state.config.hooks?.poststop ?? []) {
     try {
       runHooks('poststop', [hook], stateView(state, 'stopped'), state.bundle);

@@ -15,8 +15,8 @@ import { startCommand } from './commands/start.ts';
 import { stateCommand } from './commands/state.ts';
 import { updateCommand } from './commands/update.ts';
 import type { Context } from './context.ts';
-import { fail } from './messages.ts';
-import { parseOptions } from './options.ts';
+import { debug, fail } from './messages.ts';
+import { HelpWanted, parseOptions } from './options.ts';
 
 type Command = (context: Context, args: readonly string[]) => Promise<number>;
 
@@ -62,15 +62,14 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
   try {
     const { values, rest } = parseOptions(args, table, { stopAtWord: true });
     verb = rest[0] ?? '';
-    if (!forOthers.has(verb) || values.version || values.help) caller.needOwnProcess(`the verb ${verb}`);
+    if (!forOthers.has(verb) || values.version || values.help || values.debug)
+      caller.needOwnProcess(`the verb ${verb}`);
     if (values.version) {
-      caller.write(1, 'hull-oci version 0.1.0\nspec: 1.2.0\n');
+      const { versionText } = await import('./version.ts');
+      caller.write(1, versionText());
       return 0;
     }
-    if (values.help || verb === '' || verb === 'help') {
-      caller.write(1, `${usage}\n`);
-      return 0;
-    }
+    if (values.help || verb === '' || verb === 'help') throw new HelpWanted(table);
     context = {
       caller,
       root: values.root === undefined ? defaultRoot() : caller.path(values.root),
@@ -94,17 +93,21 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
           kind: 'invalid',
         },
       );
-    return await command(context, rest.slice(1));
+    debug(context, `${verb}: containers in ${context.root}, cgroups ${context.cgroups}`);
+    const status = await command(context, rest.slice(1));
+    debug(context, `${verb}: exit status ${status}`);
+    return status;
   } catch (error) {
     if (error instanceof OwnProcessNeeded) throw error;
+    if (error instanceof HelpWanted) {
+      const { helpText } = await import('./help.ts');
+      caller.write(1, helpText(verb, error.table, Object.keys(commands)));
+      return 0;
+    }
     fail(context ?? { caller }, error);
     return verb === 'exec' ? 255 : 1;
   }
 }
-
-const usage = `usage: hull oci [--root <folder>] [--log <file>] [--log-format text|json] <command> …
-
-An OCI runtime (specification 1.2): ${Object.keys(commands).join(', ')}.`;
 
 function defaultRoot(): string {
   const runtime = process.env.XDG_RUNTIME_DIR;

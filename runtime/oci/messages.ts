@@ -14,21 +14,25 @@ export function warn(context: Context, error: unknown): void {
   write(context, 'warning', textOf(error));
 }
 
+/** What we do, where `--debug` asks for it: to the log file, or without one to stderr. */
+export function debug(context: Context, msg: string): void {
+  if (!context.debug) return;
+  const line = logLine(context, 'debug', msg);
+  if (context.log === undefined) context.caller.write(2, line);
+  else appendFileSync(context.log, line);
+}
+
 function write(context: MessageContext, level: 'error' | 'warning', msg: string): void {
+  if (context.log !== undefined) appendFileSync(context.log, logLine(context, level, msg));
+  const onlyJson = context.logFormat === 'json' && context.log === undefined;
+  context.caller.write(2, onlyJson ? logLine(context, level, msg) : `hull oci: ${msg}\n`);
+}
+
+function logLine({ logFormat }: MessageContext, level: 'error' | 'warning' | 'debug', msg: string): string {
   const time = new Date().toISOString();
-  if (context.log !== undefined) {
-    const line =
-      context.logFormat === 'json'
-        ? JSON.stringify({ level, msg, time })
-        : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(msg)}`;
-    appendFileSync(context.log, `${line}\n`);
-  }
-  context.caller.write(
-    2,
-    context.logFormat === 'json' && context.log === undefined
-      ? `${JSON.stringify({ level, msg, time })}\n`
-      : `hull oci: ${msg}\n`,
-  );
+  return logFormat === 'json'
+    ? `${JSON.stringify({ level, msg, time })}\n`
+    : `time=${JSON.stringify(time)} level=${level} msg=${JSON.stringify(msg)}\n`;
 }
 
 /** Callers look for the words that runc has for a command that is not there. */

@@ -18,6 +18,19 @@ describeOci('hull oci', (fixture) => {
     expect(await f.oci('run', f.id())).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' });
   });
 
+  it('leaves the process the groups of the caller where an annotation says so', async () => {
+    const groups = async () => {
+      const words = f.words('run', f.id());
+      const { stdout } = await f.command('setpriv', '--groups', '11,12', ...words);
+      return /^Groups:\t(.*?) *$/m.exec(stdout)?.[1];
+    };
+    await f.configure(['cat', '/proc/self/status']);
+    expect(await groups()).toBe('');
+    const annotations = { 'run.oci.keep_original_groups': '1' };
+    await f.configure(['cat', '/proc/self/status'], { spec: { annotations } });
+    expect(await groups()).toBe('11 12');
+  });
+
   it('tells a signal as 128 and its number', async () => {
     await f.configure(['sh', '-c', 'sleep 100 & kill -9 $!; wait $!; exit $?']);
     expect(await f.oci('run', f.id())).toMatchObject({ code: 137 });

@@ -18,6 +18,17 @@ export interface ParsedOptions<Table extends OptionTable> {
   readonly rest: readonly string[];
 }
 
+/** `--help` or `-h`, where it is no option of its own. */
+export class HelpWanted extends Error {
+  override readonly name = 'HelpWanted';
+  readonly table: OptionTable;
+
+  constructor(table: OptionTable) {
+    super('help is wanted');
+    this.table = table;
+  }
+}
+
 /**
  * Options as runc and crun take them: `--name value`, `--name=value`, `-name`, `-n value`, `--flag=false`. With `stopAtWord` the first
  * word ends the options (what follows is a command of its own); `--` always does. A library would load longer than this takes.
@@ -47,6 +58,7 @@ export function parseOptions<const Table extends OptionTable>(
       continue;
     }
     const name = findName(given, table);
+    if (name === undefined && (given === 'help' || given === 'h')) throw new HelpWanted(table);
     const kind = table[name ?? ''];
     if (name === undefined || kind === undefined)
       throw new HullError(`Cannot read the command line: found unknown option ${JSON.stringify(word)}`, {

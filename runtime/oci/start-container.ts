@@ -3,6 +3,7 @@ import { startDetached } from '../launch/launch-detached.ts';
 import type { Context } from './context.ts';
 import { deleteContainer } from './delete-container.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
+import { debug } from './messages.ts';
 import { type ContainerState, stateFiles } from './state-store.ts';
 import { stateView, statusOf } from './status.ts';
 
@@ -24,6 +25,7 @@ export async function startContainer(
         : 'cannot start an already running container';
     throw new HullError(`Cannot start container ${state.id}: ${reason}`, { kind: 'conflict' });
   }
+  debug(context, `container ${state.id}: process ${state.init_process_pid} is told to go on`);
   const { hooks } = state.config;
   const untilEnd = hooks?.poststart === undefined ? ended : undefined;
   await startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps, untilEnd);

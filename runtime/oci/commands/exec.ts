@@ -9,6 +9,7 @@ import { writePidFile } from '../create-container.ts';
 import { grantable } from '../grantable.ts';
 import { groupOf } from '../groups.ts';
 import { withHome } from '../home.ts';
+import { debug } from '../messages.ts';
 import { parseOptions } from '../options.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from '../seccomp-agent.ts';
@@ -84,6 +85,7 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
         state: stateView(state, status),
       }),
   );
+  debug(context, `container ${id}: process ${pid} in its namespaces has become the command`);
   const pidFile = pathOf(context, values['pid-file']);
   if (pidFile !== undefined) writePidFile(pidFile, pid);
   return values.detach ? 0 : await context.caller.waitFor(pid, master);

@@ -1,9 +1,11 @@
 import { mountOptionWords } from '../../kernel/mount-options.ts';
 import { capabilityNames } from '../../launch/capabilities.ts';
 import type { Context } from '../context.ts';
+import { parseOptions } from '../options.ts';
 
 /** features.md, "Features Structure". */
-export async function featuresCommand(context: Context): Promise<number> {
+export async function featuresCommand(context: Context, args: readonly string[]): Promise<number> {
+  parseOptions(args, {});
   const features = {
     ociVersionMin: '1.0.0',
     ociVersionMax: '1.2.0',

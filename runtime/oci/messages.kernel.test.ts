@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { describeOci } from './oci-suite.ts';
+
+const verbs =
+  'create delete events exec features kill list pause ps resume run spec start state update'.split(' ');
+
+describeOci('what hull oci says', (fixture) => {
+  it('its version, in lines that engines read', async () => {
+    const { code, stdout } = await fixture().oci('--version');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^hull-oci version \d+\.\d+\.\d+\n(commit: [0-9a-f]{40}\n)?spec: 1\.2\.0\n/);
+  });
+
+  it('help: all verbs, and of each verb its options', async () => {
+    const { code, stdout } = await fixture().oci('--help');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^NAME:\n {3}hull-oci - /);
+    for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^ {3}${verb} +\\S`, 'm'));
+    const of = await Promise.all(verbs.map(async (verb) => [verb, await fixture().oci(verb, '-h')] as const));
+    for (const [verb, told] of of)
+      expect(told, verb).toEqual({
+        code: 0,
+        stdout: expect.stringMatching(new RegExp(`^NAME:\\n {3}hull-oci ${verb} - [^]*--help, -h\\n$`)),
+        stderr: '',
+      });
+    expect(of.find(([verb]) => verb === 'run')?.[1].stdout).toContain('--bundle value, -b value');
+    expect(await fixture().oci('dance', '-h')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("No help topic for 'dance'"),
+    });
+  });
+
+  it.each([
+    ['text', /^time="[^"]+" level=debug msg="/],
+    ['json', /^\{"level":"debug","msg":"/],
+  ])('with --debug what it does, in %s', async (format, line) => {
+    const f = fixture();
+    await f.configure(['sh', '-c', 'echo out; exit 3']);
+    const plain = await f.oci('--log-format', format, 'run', f.id());
+    expect(plain).toEqual({ code: 3, stdout: 'out\n', stderr: '' });
+    const told = await f.oci('--debug', '--log-format', format, 'run', f.id());
+    expect(told).toMatchObject({ code: 3, stdout: 'out\n' });
+    for (const each of told.stderr.trimEnd().split('\n')) expect(each).toMatch(line);
+    const log = join(f.dir, `log-${format}`);
+    const logged = await f.oci('--debug', '--log', log, '--log-format', format, 'run', f.id());
+    expect(logged).toEqual(plain);
+    const lines = readFileSync(log, 'utf8');
+    for (const part of ['bundle', 'in cgroup', 'waits for the start', 'told to go on', 'deleted'])
+      expect(lines).toContain(part);
+  });
+});
