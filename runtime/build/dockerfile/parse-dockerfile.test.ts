@@ -40,6 +40,10 @@ describe('an instruction is read', () => {
     ['HEALTHCHECK NONE', { Test: ['NONE'] }],
     ['HEALTHCHECK CMD true x', { Test: ['CMD-SHELL', 'true x'] }],
     [
+      'HEALTHCHECK --start-period=1m --start-interval=2s CMD true',
+      { Test: ['CMD-SHELL', 'true'], StartPeriod: 60e9, StartInterval: 2e9 },
+    ],
+    [
       'HEALTHCHECK --interval=1m30s --timeout=500ms --retries=3 CMD ["true"]',
       { Test: ['CMD', 'true'], Interval: 90e9, Timeout: 5e8, Retries: 3 },
     ],

@@ -6,7 +6,9 @@ import { goDuration, parseGoDuration } from './go-duration.ts';
 import { goList } from './go-quote.ts';
 import type { InstructionType } from './instruction.ts';
 
-/** `HEALTHCHECK [--interval= --timeout= --start-period= --retries=] CMD command`, or `HEALTHCHECK NONE`. */
+const durations = ['interval', 'timeout', 'start-period', 'start-interval'] as const;
+
+/** `HEALTHCHECK [--interval= --timeout= --start-period= --start-interval= --retries=] CMD command`, or `HEALTHCHECK NONE`. */
 export const healthcheck: InstructionType<Healthcheck> = {
   read({ name, rest, flags }) {
     const [, word = '', command = ''] = /^(\S*)\s*(.*)$/s.exec(rest) ?? [];
@@ -18,10 +20,10 @@ export const healthcheck: InstructionType<Healthcheck> = {
       return { Test: ['NONE'] };
     }
     if (kind !== 'CMD') throw new DockerfileProblem(`Unknown type "${kind}" in HEALTHCHECK (try CMD)`);
-    const given = readFlags(name, flags, ['interval', 'timeout', 'start-period', 'retries']);
+    const given = readFlags(name, flags, [...durations, 'retries']);
     const { words, isShell } = readCommand(command);
     if (words.length === 0) throw new DockerfileProblem('Missing command after HEALTHCHECK CMD');
-    const [interval, timeout, startPeriod] = (['interval', 'timeout', 'start-period'] as const).map((flag) =>
+    const [interval, timeout, startPeriod, startInterval] = durations.map((flag) =>
       readDuration(flag, given[flag]),
     );
     const retries = readRetries(given.retries);
@@ -30,6 +32,7 @@ export const healthcheck: InstructionType<Healthcheck> = {
       ...(interval && { Interval: interval }),
       ...(timeout && { Timeout: timeout }),
       ...(startPeriod && { StartPeriod: startPeriod }),
+      ...(startInterval && { StartInterval: startInterval }),
       ...(retries && { Retries: retries }),
     };
   },
@@ -40,8 +43,10 @@ export const healthcheck: InstructionType<Healthcheck> = {
     }
     // As in Docker: times that are not given stay those of the check before.
     stage.config.Healthcheck = { ...stage.config.Healthcheck, ...check };
-    const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, Retries = 0 } = check;
-    const times = [Interval, Timeout, StartPeriod].map((time) => `"${goDuration(time)}"`);
+    const { Test = [], Interval = 0, Timeout = 0, StartPeriod = 0, StartInterval, Retries = 0 } = check;
+    // Docker 20.10, whose history this is, has no interval at the start.
+    const all = [Interval, Timeout, StartPeriod, ...(StartInterval ? [StartInterval] : [])];
+    const times = all.map((time) => `"${goDuration(time)}"`);
     await stage.commit(`HEALTHCHECK &{${[goList(Test), ...times, goRune(Retries)].join(' ')}}`);
   },
 };
