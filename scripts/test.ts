@@ -3,12 +3,22 @@
  * the tests use; without root it runs the unit tests and says what it left out.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants } from 'node:os';
 import { join } from 'node:path';
-import { $ } from 'zx';
+import { execa } from 'execa';
 import { ensureSystemPackages } from '../harness/provision/system-packages.ts';
+import { makeRunRoot, reapDeadRuns, removeRunRoot } from './run-root.ts';
 import { couldNotStart, describeCounts, readTestReport } from './test-report.ts';
+
+/**
+ * As root in mount and pid namespaces of its own: what the tests start and mount ends with the run, whatever ends that. Process 1 is
+ * bash, because it reaps what is orphaned.
+ */
+const namespaces = [
+  ...['setpriv', '--pdeathsig', 'KILL'],
+  ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
+  ...['bash', '-c', '"$@" & wait $!', 'tests'],
+];
 
 const isRoot = process.getuid?.() === 0;
 const filters = process.argv.slice(2);
@@ -19,21 +29,37 @@ if (isRoot) {
     'Not root: the tests that mount, clone and write cgroups are left out; run "sudo npm test" for them.',
   );
 }
+for (const label of await reapDeadRuns('test')) console.log(`removed what ${label} had left`);
 
-const scratch = await mkdtemp(join(tmpdir(), 'seatrial-test-'));
+const root = await makeRunRoot('test');
 try {
-  const outputFile = join(scratch, 'report.json');
+  const outputFile = join(root.folder, 'report.json');
   const projects = ['--project', 'unit', ...(isRoot ? ['--project', 'kernel'] : [])];
   const reporters = ['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${outputFile}`];
-  const { exitCode } = await $({
+  const [program = 'vitest', ...args] = [
+    ...(isRoot ? namespaces : []),
+    ...['vitest', 'run', ...projects, ...reporters, ...filters],
+  ];
+  const tests = execa(program, args, {
+    preferLocal: true,
     stdio: 'inherit',
-    nothrow: true,
-  })`vitest run ${projects} ${reporters} ${filters}`;
+    reject: false,
+    env: { SEATRIAL_RUN: root.label, TMPDIR: root.folder },
+  });
+  let endedBy: NodeJS.Signals | undefined;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, () => {
+      endedBy ??= name;
+      // A terminal sends its Ctrl-C to the tests too, which then end by themselves.
+      setTimeout(() => tests.kill('SIGKILL'), name === 'SIGINT' ? 5000 : 0).unref();
+    });
+  }
+  const { exitCode } = await tests;
   const counts = existsSync(outputFile) ? readTestReport(readFileSync(outputFile, 'utf8')) : couldNotStart;
   for (const name of counts.skipped) console.log(`skipped: ${name}`);
   for (const remark of counts.remarks) console.log(remark);
   console.log(describeCounts(counts));
-  process.exitCode = exitCode ?? 1;
+  process.exitCode = endedBy === undefined ? (exitCode ?? 1) : 128 + constants.signals[endedBy];
 } finally {
-  await rm(scratch, { recursive: true, force: true });
+  await removeRunRoot(root);
 }

@@ -8,9 +8,10 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { Cgroup, CgroupManager } from './cgroup.ts';
 import { findHierarchies, type Hierarchy } from './hierarchies.ts';
 import { openCgroups } from './open-cgroups.ts';
+import { testParent } from './test-parent.ts';
 
 const MiB = 1024 * 1024;
-const parent = `hull-test-${process.pid}`;
+const parent = testParent;
 
 const found = await findHierarchies().catch(() => []);
 const writable = await Promise.all(

@@ -8,9 +8,10 @@ import type { Cgroup } from './cgroup.ts';
 import { findHierarchies } from './hierarchies.ts';
 import { openCgroups } from './open-cgroups.ts';
 import type { MemoryEvents } from './stats/memory-stats.ts';
+import { testParent } from './test-parent.ts';
 
 const MiB = 1024 * 1024;
-const parent = `hull-test-controllers-${process.pid}`;
+const parent = testParent;
 const found = await findHierarchies().catch(() => []);
 const reason = process.getuid?.() === 0 && found.length > 0 ? '' : 'needs root and cgroups';
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { benchCgroups } from './reap.ts';
+import { cgroupsOfRun } from '../run-root.ts';
 import { BenchResult } from './result.ts';
 
 const notRoot = process.getuid?.() !== 0;
@@ -104,8 +104,8 @@ function run(...args: readonly string[]): Run {
 async function worldIsUp(child: ChildProcess): Promise<readonly string[]> {
   for (let tries = 0; tries < 800; tries += 1) {
     const [label] = (await readdir(folder)).filter((name) => name.startsWith('seatrial-bench-'));
-    const cgroups = label === undefined ? [] : await benchCgroups({ label, folder: join(folder, label) });
-    if (cgroups.some(existsSync)) return cgroups;
+    const cgroups = label === undefined ? [] : await cgroupsOfRun({ label, folder: join(folder, label) });
+    if (cgroups.length > 0) return cgroups;
     if (child.exitCode !== null) throw new Error('the bench has ended');
     await sleep(50);
   }

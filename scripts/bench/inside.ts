@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises';
 import { arch, cpus, loadavg, release, totalmem } from 'node:os';
 import { performance } from 'node:perf_hooks';
+import type { RunRoot } from '../run-root.ts';
 import { measureTask } from './measure-task.ts';
 import { type BenchOptions, isChosen } from './options.ts';
-import type { BenchRoot } from './reap.ts';
 import { type BenchAbsence, type BenchResult, type BenchRow, ratiosOf } from './result.ts';
 import { seededRandom } from './statistics.ts';
 import { nameOf } from './task.ts';
@@ -12,7 +12,7 @@ import { allTasks } from './tasks/all-tasks.ts';
 import { World } from './world.ts';
 
 export interface Errand {
-  readonly root: BenchRoot;
+  readonly root: RunRoot;
   readonly options: BenchOptions;
   readonly resultFile: string;
 }

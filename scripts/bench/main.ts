@@ -5,10 +5,10 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { ensureSystemPackages } from '../../harness/provision/system-packages.ts';
+import { makeRunRoot, reapDeadRuns, removeRunRoot } from '../run-root.ts';
 import type { Errand } from './inside.ts';
 import { runInWorld } from './open-world.ts';
 import { type BenchOptions, parseBenchOptions } from './options.ts';
-import { makeBenchRoot, reapDeadBenches, removeBenchRoot } from './reap.ts';
 import { BenchResult } from './result.ts';
 import { renderTable } from './table.ts';
 import { nameOf } from './task.ts';
@@ -45,7 +45,7 @@ async function bench(options: BenchOptions): Promise<number> {
   if (options.json !== undefined) await wantWritable(dirname(resolve(options.json)));
   const say = (message: string) => process.stderr.write(`${message}\n`);
   await ensureSystemPackages('bench', say);
-  for (const label of await reapDeadBenches()) say(`removed what ${label} had left`);
+  for (const label of await reapDeadRuns('bench')) say(`removed what ${label} had left`);
   const stop = new AbortController();
   let endedBy: NodeJS.Signals | undefined;
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -54,7 +54,7 @@ async function bench(options: BenchOptions): Promise<number> {
       stop.abort();
     });
   }
-  const root = await makeBenchRoot();
+  const root = await makeRunRoot('bench');
   try {
     const resultFile = join(root.folder, 'result.json');
     const errand: Errand = { root, options, resultFile };
@@ -68,7 +68,7 @@ async function bench(options: BenchOptions): Promise<number> {
     }
     return result.absent.some(({ failed }) => failed) ? 1 : 0;
   } finally {
-    await removeBenchRoot(root);
+    await removeRunRoot(root);
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
-import type { BenchRoot } from './reap.ts';
+import type { RunRoot } from '../run-root.ts';
 
 /**
  * Process 1 of the bench's namespaces. Bash, because it reaps what is orphaned. /sys is mounted anew to show the new network
@@ -35,7 +35,7 @@ export interface WorldExit {
  * that it has started or mounted. An abort ends it at once. A session of its own keeps the terminal's Ctrl-C for us.
  */
 export async function runInWorld(
-  root: BenchRoot,
+  root: RunRoot,
   program: string,
   args: readonly string[],
   signal: AbortSignal,

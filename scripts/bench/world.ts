@@ -5,9 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { extract } from 'tar-stream';
 import { bundleHull, hullProgram } from '../../harness/engines/bundle-hull.ts';
+import type { RunRoot } from '../run-root.ts';
+import { hullDataRoot } from '../run-root.ts';
 import { type DaemonCommand, EngineProcess } from './engine.ts';
-import type { BenchRoot } from './reap.ts';
-import { hullDataRoot } from './reap.ts';
 import { Spawner } from './spawner.ts';
 
 export const projectDir = fileURLToPath(new URL('../..', import.meta.url));
@@ -20,7 +20,7 @@ export class World implements AsyncDisposable {
   readonly #ends = new AsyncDisposableStack();
   #count = 0;
 
-  constructor({ folder, label }: BenchRoot) {
+  constructor({ folder, label }: RunRoot) {
     this.folder = folder;
     this.label = label;
   }
@@ -77,14 +77,15 @@ export class World implements AsyncDisposable {
     env: Readonly<Record<string, string>> = {},
   ): Promise<DaemonCommand> {
     const dataRoot = hullDataRoot(this.folder, name);
-    await mkdir(dirname(dataRoot), { recursive: true });
-    const socket = join(this.folder, 'hull', `${name}.sock`);
+    const folder = dirname(dataRoot);
+    await mkdir(folder, { recursive: true });
+    const socket = join(folder, 'hull.sock');
     const roots = ['--data-root', dataRoot, '--exec-root', `/run/hull-${name}`];
     return {
       argv: [...program, 'daemon', ...roots, '-H', `unix://${socket}`, '-s', driver],
       env,
       socket,
-      logFile: join(this.folder, 'hull', `${name}.log`),
+      logFile: join(folder, 'log'),
     };
   }
 

@@ -7,6 +7,7 @@ import type { DeviceRule } from '../../base/oci.ts';
 import type { Cgroup } from '../cgroup.ts';
 import { findHierarchies } from '../hierarchies.ts';
 import { openCgroups } from '../open-cgroups.ts';
+import { testParent } from '../test-parent.ts';
 import { defaultDeviceRules } from './device-list.ts';
 
 const denyAll: DeviceRule = { allow: false, access: 'rwm' };
@@ -35,7 +36,7 @@ for (const version of [1, 2] as const) {
         spawnSync('mknod', [join(folder, 'zero'), 'c', '1', '5']);
         spawnSync('mknod', [join(folder, 'full'), 'c', '1', '7']);
         const cgroups = await openCgroups({ hierarchies });
-        group = await cgroups.create(`hull-test-${process.pid}/devices`, { devices: [denyAll] });
+        group = await cgroups.create(`${testParent}/devices`, { devices: [denyAll] });
       });
       afterEach(async () => {
         rmSync(folder, { recursive: true });

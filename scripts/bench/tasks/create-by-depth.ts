@@ -10,7 +10,7 @@ export const createByDepth: readonly Task[] = [1, 10, 100].map((depth) => ({
   about: `create of a container on an image of ${depth} ${depth === 1 ? 'layer' : 'layers'}, by storage driver`,
   references: ['hull'],
   contenders: [
-    ...['overlay', 'vfs', 'btrfs', 'devicemapper'].map((driver) =>
+    ...['overlay', 'vfs', 'btrfs'].map((driver) =>
       engine('hull', driver, depth, (world) => world.hull(driver)),
     ),
     engine('docker', 'overlay2', depth, (world) => world.docker()),

@@ -4,21 +4,23 @@ import { lstat, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { identityOf } from '../../harness/hosts/owners.ts';
+import { identityOf } from '../harness/hosts/owners.ts';
 
-/** The label carries its owner, so whatever a killed bench left is found without a record: `seatrial-bench-<pid>-<start>`. */
-const labelPattern = /^seatrial-bench-(\d+)-(\d+)$/;
-
-export interface BenchRoot {
+/**
+ * The folder of one run of the tests or of the bench. Its name says whose it is, so whatever a killed run left is found
+ * without a record: `seatrial-bench-<pid>-<start>`.
+ */
+export interface RunRoot {
   readonly label: string;
   readonly folder: string;
 }
 
-/** Makes the folder of this run. Its name is also that of the run's cgroups. */
-export async function makeBenchRoot(): Promise<BenchRoot> {
+type RunKind = 'bench' | 'test';
+
+export async function makeRunRoot(kind: RunKind): Promise<RunRoot> {
   const identity = identityOf(process.pid);
-  if (!identity) throw new Error('Cannot name this bench: /proc does not show this process');
-  const label = `seatrial-bench-${process.pid}-${identity.startTicks}`;
+  if (!identity) throw new Error(`Cannot name this ${kind}: /proc does not show this process`);
+  const label = `seatrial-${kind}-${process.pid}-${identity.startTicks}`;
   const folder = join(tmpdir(), label);
   await mkdir(folder, { mode: 0o711 });
   return { label, folder };
@@ -26,36 +28,47 @@ export async function makeBenchRoot(): Promise<BenchRoot> {
 
 /** Where a hull daemon of that name keeps its lasting state; its cgroup is named after this path. */
 export function hullDataRoot(root: string, name: string): string {
-  return join(root, 'hull', name, 'data');
+  return join(root, `hull-${name}`, 'data');
 }
 
-/** Removes what benches that are dead left. Answers their labels. */
-export async function reapDeadBenches(): Promise<readonly string[]> {
+/** Removes what runs that are dead left. Answers their labels. */
+export async function reapDeadRuns(kind: RunKind): Promise<readonly string[]> {
   const reaped: string[] = [];
+  const labels = new RegExp(`^seatrial-${kind}-(\\d+)-(\\d+)$`);
   for (const label of await readdir(tmpdir())) {
-    const [, pid, start] = labelPattern.exec(label) ?? [];
+    const [, pid, start] = labels.exec(label) ?? [];
     if (pid === undefined || identityOf(Number(pid))?.startTicks === start) continue;
     const folder = join(tmpdir(), label);
     const found = await lstat(folder).catch(() => undefined);
     // Anybody may make a folder of such a name in a shared place.
     if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
-    await removeBenchRoot({ label, folder });
+    await removeRunRoot({ label, folder });
     reaped.push(label);
   }
   return reaped;
 }
 
-/** Afterwards the cgroups, their processes and the folder are gone. Mounts and namespaces went with the world's first process. */
-export async function removeBenchRoot({ label, folder }: BenchRoot): Promise<void> {
-  for (const cgroup of await benchCgroups({ label, folder })) await removeCgroups(cgroup);
-  await rm(folder, { recursive: true, force: true, maxRetries: 10 });
+/** Afterwards the cgroups, their processes and the folder are gone. Mounts and namespaces went with the run's first process. */
+export async function removeRunRoot(root: RunRoot): Promise<void> {
+  for (const cgroup of await cgroupsOfRun(root)) await removeCgroups(cgroup);
+  await rm(root.folder, { recursive: true, force: true, maxRetries: 10 });
 }
 
-/** Where this bench may have cgroups, in every hierarchy; read before its folder is removed. */
-export async function benchCgroups({ label, folder }: BenchRoot): Promise<readonly string[]> {
-  const daemons = await readdir(join(folder, 'hull')).catch(() => []);
-  const names = [label, ...daemons.map((name) => hullCgroup(hullDataRoot(folder, name)))];
-  return cgroupHierarchies().flatMap((hierarchy) => names.map((name) => join(hierarchy, name)));
+/**
+ * The run's cgroups, in every hierarchy; read before its folder is removed. They are those named by the run's label, those of hull
+ * daemons with a data root in a folder of the run, and those of OCI containers, whose ids begin as such a folder ends.
+ */
+export async function cgroupsOfRun({ label, folder }: RunRoot): Promise<readonly string[]> {
+  const inside = await readdir(folder).catch(() => []);
+  const daemons = new Set(inside.map((name) => hullCgroup(join(folder, name, 'data'))));
+  const beginnings = inside
+    .filter((name) => name.startsWith('hull-oci-'))
+    .map((name) => `${name.slice(-6)}-`);
+  const isOurs = (name: string) =>
+    name.includes(label) || daemons.has(name) || beginnings.some((beginning) => name.startsWith(beginning));
+  return cgroupHierarchies().flatMap((hierarchy) =>
+    (readFolders(hierarchy) ?? []).filter(isOurs).map((name) => join(hierarchy, name)),
+  );
 }
 
 /** hull names its cgroup so that two daemons never share one. */
