@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { afterEach, expect, test } from 'vitest';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
+import { testParent } from '../cgroups/test-parent.ts';
 import { recordFiles } from '../containers/record-files.ts';
 import { describeDaemon } from './daemon-suite.ts';
 
 const hierarchies = await findHierarchies().catch(() => []);
-const parent = `hull-test-${process.pid}`;
+const parent = testParent;
 const folders = (path: string) => hierarchies.map(({ root }) => join(root, path));
 const there = (path: string) => folders(path).filter((folder) => existsSync(folder));
 
