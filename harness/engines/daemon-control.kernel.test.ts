@@ -65,6 +65,7 @@ async function ground(): Promise<Ground> {
           socket,
           logFile: join(folder, `${driver}.log`),
           stateFolders: [],
+          noise: [],
           cgroup: `test-${process.pid}-${driver}`,
           startMs: 10_000,
         },

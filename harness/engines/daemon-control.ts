@@ -1,5 +1,5 @@
 import type { DataRootFileSystem } from '../hosts/host.ts';
-import type { StateFolder } from '../leaks/types.ts';
+import type { Allowance, StateFolder } from '../leaks/types.ts';
 import type { Ssh, SshProcess } from '../ssh/ssh.ts';
 import { daemonScript } from './daemon-script.ts';
 import { dataRootScript } from './data-root-script.ts';
@@ -21,6 +21,7 @@ export interface DaemonDefinition {
   readonly socket: string;
   readonly logFile: string;
   readonly stateFolders: readonly StateFolder[];
+  readonly noise: readonly Allowance[];
   /** Name of the cgroup that all containers are below. */
   readonly cgroup: string;
   /** How long a start may take. Emulated guests are slow. */
@@ -76,6 +77,9 @@ export class DaemonControl implements EngineControl {
   }
   get stateFolders(): readonly StateFolder[] {
     return this.#daemon.stateFolders;
+  }
+  get noise(): readonly Allowance[] {
+    return this.#daemon.noise;
   }
 
   async start(options: EngineStartOptions = {}): Promise<void> {

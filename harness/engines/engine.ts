@@ -1,5 +1,5 @@
-import type { DataRootFileSystem, HostFacts } from '../hosts/host.ts';
-import type { StateFolder } from '../leaks/types.ts';
+import type { DataRootFileSystem, HostDefinition, HostFacts } from '../hosts/host.ts';
+import type { Allowance, StateFolder } from '../leaks/types.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 
 /**
@@ -16,6 +16,10 @@ import type { Ssh } from '../ssh/ssh.ts';
  */
 export interface Engine {
   readonly name: string;
+  /** What a host needs for it beyond its definition; part of the image that is booted. */
+  readonly needs: HostNeeds;
+  /** Its verbs take this many times as long as hull's; so do all time limits on it. */
+  readonly patience: number;
   /** What is made on this machine before any host is there; an error here is nobody's host's fault. */
   build(arch: HostFacts['arch']): Promise<void>;
   install(ssh: Ssh, options: EngineInstallOptions): Promise<EngineProgram>;
@@ -27,6 +31,8 @@ export interface Engine {
   /** `ping` settles when the engine answers on its socket now: how it is reached is the caller's matter. */
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl;
 }
+
+export type HostNeeds = Pick<HostDefinition, 'packages' | 'kernelArgs'>;
 
 /** What `install` put on the host, as plain data: the worker of a cell opens the engine with it. */
 export interface EngineProgram {
@@ -66,6 +72,8 @@ export interface EngineControl {
   readonly logFile: string;
   /** The folders of the engine's state, for the leak detector. */
   readonly stateFolders: readonly StateFolder[];
+  /** What the engine does to a host by design; no scenario is to blame for it. */
+  readonly noise: readonly Allowance[];
   /** Afterwards the daemon runs and has answered a ping. */
   start(options?: EngineStartOptions): Promise<void>;
   /** SIGTERM; afterwards the daemon is gone. Containers may live on (the engine's own choice). */

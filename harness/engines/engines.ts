@@ -1,3 +1,4 @@
+import type { HostDefinition } from '../hosts/host.ts';
 import { DockerEngine } from './docker-engine.ts';
 import type { Engine } from './engine.ts';
 import { HullEngine } from './hull-engine.ts';
@@ -12,4 +13,14 @@ export function createEngine(name: string, projectDir: string, cacheDir: string)
     default:
       throw new Error(`Cannot use engine ${JSON.stringify(name)}: wanted hull or docker`);
   }
+}
+
+/** The host with what these engines need of it. */
+export function equipped(host: HostDefinition, engines: readonly Engine[]): HostDefinition {
+  const needs = engines.map((engine) => engine.needs);
+  return {
+    ...host,
+    packages: [...host.packages, ...needs.flatMap(({ packages }) => packages)],
+    kernelArgs: [...host.kernelArgs, ...needs.flatMap(({ kernelArgs }) => kernelArgs)],
+  };
 }

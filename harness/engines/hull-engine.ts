@@ -21,6 +21,8 @@ const layerContent = [
 /** hull from a checkout: bundled once per run, uploaded where the host has not got that bundle. */
 export class HullEngine implements Engine {
   readonly name = 'hull';
+  readonly needs = { packages: [], kernelArgs: [] };
+  readonly patience = 1;
   readonly #projectDir: string;
   readonly #compileCache: CompileCache;
   readonly #bundles = new Map<string, Promise<HullBundle>>();
@@ -91,6 +93,7 @@ export class HullEngine implements Engine {
         logFile: `/var/log/seatrial/hull-${driver.name}.log`,
         cgroup: `hull-${createHash('sha256').update(dataRoot).digest('hex').slice(0, 8)}`,
         stateFolders: [{ path: dataRoot, opaque: layerContent }, { path: execRoot }],
+        noise: [],
         startMs: 90_000,
       },
       ping,

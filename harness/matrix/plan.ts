@@ -7,6 +7,8 @@ export interface PlannedScenario {
   readonly area: string;
   readonly scenario: string;
   readonly dependsOnDriver: boolean;
+  /** Engines that are not held to it. */
+  readonly notOn?: readonly string[];
 }
 
 export interface Selection {
@@ -54,7 +56,9 @@ export function plan(
     .filter(({ host, driver }) => includes(wantedHosts, host) && includes(wantedDrivers, driver.name))
     .filter(({ driver }) => !driver.onDemand || onDemand.has(driver.name))
     .flatMap((cell) =>
-      scenarios.map(({ area, scenario, dependsOnDriver }) => ({ cell, area, scenario, dependsOnDriver })),
+      scenarios
+        .filter(({ notOn }) => !notOn?.includes(cell.engine))
+        .map(({ area, scenario, dependsOnDriver }) => ({ cell, area, scenario, dependsOnDriver })),
     )
     .filter((job) => matchesText(`${job.area}/${job.scenario}`))
     .filter((job) => patterns.length === 0 || patterns.some((pattern) => matches(pattern, job)));

@@ -26,6 +26,8 @@ export class CellSession {
   readonly engine: EngineControl;
   readonly client: DockerClient;
   readonly leaks: LeakDetector;
+  /** What time limits are multiplied by. */
+  readonly patience: number;
   /** Why the engine must be wiped before the next scenario. */
   #spoiled: string | undefined;
   #imageLoaded = false;
@@ -39,29 +41,27 @@ export class CellSession {
     engine: EngineControl,
     client: DockerClient,
     leaks: LeakDetector,
+    patience: number,
   ) {
     this.run = run;
     this.ssh = ssh;
     this.engine = engine;
     this.client = client;
     this.leaks = leaks;
+    this.patience = patience;
   }
 
   /** Connects. The engine is not started yet: its refusal to start belongs to a scenario's result. */
   static async open(run: CellRun): Promise<CellSession> {
     const ssh = await connectSsh(run.ssh);
     const localSocket = `${run.socketDir}/api.sock`;
-    const engine = createEngine(run.cell.engine, run.projectDir, run.cacheDir).open(
-      ssh,
-      run.program,
-      run.cell.driver,
-      () => ping(localSocket),
-    );
+    const kind = createEngine(run.cell.engine, run.projectDir, run.cacheDir);
+    const engine = kind.open(ssh, run.program, run.cell.driver, () => ping(localSocket));
     const [leaks] = await Promise.all([
-      connectLeakDetector(ssh, { stateFolders: engine.stateFolders, node: run.node }),
+      connectLeakDetector(ssh, { stateFolders: engine.stateFolders, ignore: engine.noise, node: run.node }),
       ssh.forwardUnix(engine.socket, localSocket),
     ]);
-    return new CellSession(run, ssh, engine, new DockerClient(localSocket, ssh.lost), leaks);
+    return new CellSession(run, ssh, engine, new DockerClient(localSocket, ssh.lost), leaks, kind.patience);
   }
 
   get docker(): Docker {
@@ -100,7 +100,7 @@ export class CellSession {
     await this.ensureEngine();
     if (this.#imageLoaded) return;
     this.#clean = undefined;
-    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(imageLoadMs)]));
+    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(imageLoadMs * this.patience)]));
     const answer = await this.docker.loadImage(createReadStream(this.run.imageFile));
     const said = await text(answer);
     if (!(await this.#hasImage())) {
@@ -136,7 +136,7 @@ export class CellSession {
   /** Afterwards the engine runs and has no containers. */
   async removeContainers(): Promise<void> {
     await this.ensureEngine();
-    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(removeMs)]));
+    this.client.use(AbortSignal.any([this.ssh.lost, AbortSignal.timeout(removeMs * this.patience)]));
     const [containers] = await Promise.all([
       this.docker.listContainers({ all: true }),
       this.#hasImage().then((there) => {

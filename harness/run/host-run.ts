@@ -130,7 +130,9 @@ export class HostRun {
     const { jobs, scenarios, events, signal, projectDir, retries, reportDir } = this.#options;
     const mine = jobs.filter(({ cell }) => cell.host === host.name);
     const cells = await cellRuns(this.#options, host, mine, programs, this.#imageFile);
-    const longest = Math.max(...scenarios.map((scenario) => scenario.options.timeoutMs ?? defaultTimeoutMs));
+    const patience = Math.max(...[...programs.keys()].map((name) => this.#engines.get(name)?.patience ?? 1));
+    const longest =
+      patience * Math.max(...scenarios.map(({ options }) => options.timeoutMs ?? defaultTimeoutMs));
     const started = performance.now();
     const writing: Promise<void>[] = [];
     const early = await runInVitest({

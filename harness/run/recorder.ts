@@ -36,6 +36,7 @@ export class Recorder {
       file,
       options,
       dependsOnDriver: options.dependsOnDriver,
+      notOn: Object.keys(options.notOn ?? {}),
     });
   }
 }

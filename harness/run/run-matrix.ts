@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { HostReport, Phase, Result } from '../../reports/schema.ts';
 import type { Engine } from '../engines/engine.ts';
-import { createEngine } from '../engines/engines.ts';
+import { createEngine, equipped } from '../engines/engines.ts';
 import type { HostDefinition, HostProvider, RunningHost } from '../hosts/host.ts';
 import { buildTestImage } from '../images/test-image.ts';
 import type { Job } from '../matrix/cell.ts';
@@ -57,12 +57,24 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixEnd> {
   await mkdir(runDir, { recursive: true });
   await writeFile(imageFile, (await buildTestImage()).archive);
   const engines = await buildEngines(options);
-  const used = hosts.filter(({ name }) => jobs.some((job) => job.cell.host === name));
+  const used = hosts
+    .filter(({ name }) => jobs.some((job) => job.cell.host === name))
+    .map((host) => equipped(host, enginesOn(host.name, jobs, engines)));
   const runs = used.map((host) => new HostRun(options, host, book, imageFile, engines));
   const allOver = Promise.all(runs.map(({ over }) => over));
   const reports = await Promise.all(runs.map((run) => run.run(allOver)));
   book.missing(signal.aborted ? 'the run was interrupted' : 'planned and never ran');
   return { results: book.results(), hosts: reports };
+}
+
+function enginesOn(
+  host: string,
+  jobs: readonly Job[],
+  engines: ReadonlyMap<string, Engine>,
+): readonly Engine[] {
+  return [...engines.values()].filter(({ name }) =>
+    jobs.some(({ cell }) => cell.host === host && cell.engine === name),
+  );
 }
 
 /** Before any host is booted: a checkout that does not build is not the hosts' trouble. */

@@ -71,7 +71,7 @@ async function runBody(
   running: RunningScenario,
   before: Snapshot,
 ): Promise<void> {
-  const limit = options.timeoutMs ?? defaultTimeoutMs;
+  const limit = (options.timeoutMs ?? defaultTimeoutMs) * running.session.patience;
   const timer = setTimeout(() => running.abort(new ScenarioTimeout(limit, running.steps)), limit);
   running.step('run');
   const ended = body(running.context(before)).then(
@@ -93,29 +93,31 @@ async function runBody(
     );
 }
 
-/** Undo what the scenario did, then see what it left behind. */
+/** Undo what the scenario did, then see what it left behind: also where it could not be undone, for then something is left. */
 async function restore(
   { options }: ScenarioRun,
   running: RunningScenario,
   before: Snapshot | undefined,
 ): Promise<void> {
   const { session } = running;
+  const orSpoil = async (name: string, action: () => Promise<void>) => {
+    if (session.ssh.lost.aborted) return;
+    running.step(name);
+    await action().catch((error: unknown) => {
+      running.fail(error);
+      session.spoil(text(error));
+    });
+  };
   if (session.ssh.lost.aborted) return;
-  try {
-    await running.runDeferred();
-    // Without a look at the host there was no scenario: the engine did not come up, and is not asked to.
-    if (before !== undefined) {
-      running.step('remove the containers');
-      await session.removeContainers();
-      running.step('look for leaks');
-      running.found(await session.leaks.diff(before, { ignore: options.allow ?? [] }));
-      if (running.leaks.length > 0) session.spoil('the scenario before left leaks');
-      else session.isClean();
-    }
-  } catch (error) {
-    running.fail(error);
-    session.spoil(text(error));
-  }
+  await running.runDeferred();
+  // Without a look at the host there was no scenario: the engine did not come up, and is not asked to.
+  if (before === undefined) return;
+  await orSpoil('remove the containers', () => session.removeContainers());
+  await orSpoil('look for leaks', async () => {
+    running.found(await session.leaks.diff(before, { ignore: options.allow ?? [] }));
+    if (running.leaks.length > 0) session.spoil('the scenario before left leaks');
+    else session.isClean();
+  });
 }
 
 async function conclude(scenario: ScenarioRun, running: RunningScenario): Promise<ScenarioRecord> {

@@ -170,6 +170,7 @@ export class RunningScenario {
     }: { readonly timeoutMs?: number; readonly intervalMs?: number } = {},
   ): Promise<T> {
     const started = performance.now();
+    const limit = timeoutMs * this.session.patience;
     let last: unknown;
     for (;;) {
       this.signal.throwIfAborted();
@@ -180,7 +181,7 @@ export class RunningScenario {
       } catch (error) {
         last = error;
       }
-      if (performance.now() - started > timeoutMs) throw new WaitTimeout(sentence, timeoutMs, last);
+      if (performance.now() - started > limit) throw new WaitTimeout(sentence, limit, last);
       await sleep(intervalMs, undefined, { signal: this.signal });
     }
   }

@@ -26,6 +26,8 @@ export type { FoundLeak, ScenarioContext, ScenarioHost } from './scenario-contex
 export interface ScenarioOptions {
   /** False: runs once per host and engine, in the first driver. */
   readonly dependsOnDriver: boolean;
+  /** Engines that promise something else, and what: they are not held to this. */
+  readonly notOn?: Readonly<Record<string, string>>;
   /** Default 60 000, meant for emulated guests. Clean-up and leak check have their own time. */
   readonly timeoutMs?: number;
   /** Differences that the scenario makes on purpose: `oom-kill` in the kernel's log. */

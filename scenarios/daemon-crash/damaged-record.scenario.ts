@@ -4,11 +4,14 @@ import { create, idle, runToEnd, shell, startToEnd } from '../support/containers
 
 /**
  * CR-21: a container's records are empty after a crash. The daemon starts, the other containers are usable, and the damaged one is
- * there as what it is, or gone; it can be removed either way. On Docker: it is left out, its files stay.
+ * there as what it is, or gone; it can be removed either way.
  */
 scenario(
   'a damaged container does not keep the daemon from starting',
-  { dependsOnDriver: false },
+  {
+    dependsOnDriver: false,
+    notOn: { docker: 'leaves such a container out, with its files where they are, and cannot remove it' },
+  },
   async (t) => {
     const good = await runToEnd(t, { command: shell('echo run >>/runs; wc -l </runs') });
     const damaged = await create(t, { command: idle });

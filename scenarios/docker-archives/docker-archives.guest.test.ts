@@ -31,7 +31,7 @@ describe.each(hosts.map((definition) => ({ title: definition.name, definition })
     let first: Seen;
 
     beforeAll(async () => {
-      stand = await Stand.open(definition, 'hull', hull);
+      stand = await Stand.open(definition, 'hull', hull, ['docker']);
       first = await load(image.archive);
       saved['hull'] = await save();
       saved['hull, as before 25'] = await save('legacy');

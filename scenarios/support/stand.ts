@@ -7,7 +7,7 @@ import { buffer } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import type Docker from 'dockerode';
 import type { Engine, EngineControl, EngineDriver } from '../../harness/engines/engine.ts';
-import { createEngine } from '../../harness/engines/engines.ts';
+import { createEngine, equipped } from '../../harness/engines/engines.ts';
 import { ping } from '../../harness/engines/ping.ts';
 import { defaultCacheDir } from '../../harness/hosts/cache.ts';
 import {
@@ -20,8 +20,7 @@ import { createProviders } from '../../harness/hosts/providers.ts';
 import { DockerClient } from '../../harness/run/docker-client.ts';
 
 const projectDir = fileURLToPath(new URL('../..', import.meta.url));
-/** Docker is installed with all that it needs. */
-const installMs = 600_000;
+const installMs = 60_000;
 
 /**
  * A guest with one engine at a time, for tests that no cell can have: its power is cut, or another engine takes the place of the
@@ -48,9 +47,18 @@ export class Stand implements AsyncDisposable {
     this.#session = session;
   }
 
-  static async open(definition: HostDefinition, engineName: string, driver: EngineDriver): Promise<Stand> {
+  /** @param later engines that `use` will name. */
+  static async open(
+    plain: HostDefinition,
+    engineName: string,
+    driver: EngineDriver,
+    later: readonly string[] = [],
+  ): Promise<Stand> {
     const folder = await mkdtemp(join(tmpdir(), 'seatrial-stand-'));
     const cacheDir = defaultCacheDir();
+    const engine = createEngine(engineName, projectDir, cacheDir);
+    const others = later.map((name) => createEngine(name, projectDir, cacheDir));
+    const definition = equipped(plain, [engine, ...others]);
     const context: HostContext = {
       cacheDir,
       runDir: folder,
@@ -60,7 +68,6 @@ export class Stand implements AsyncDisposable {
     };
     const provider = createProviders().get(definition.provider);
     if (!provider) throw new Error(`Cannot start ${definition.name}: no provider ${definition.provider}`);
-    const engine = createEngine(engineName, projectDir, cacheDir);
     await provider.prepare(definition, context);
     const host = await provider.start(definition, context);
     try {
