@@ -159,7 +159,8 @@ async function shell(definition: HostDefinition): Promise<number> {
   const providers = createProviders();
   const provider = providerOf(definition, providers);
   await provider.reap({ cacheDir: defaultCacheDir(), progress });
-  return await shellOnHost({ definition, provider, cacheDir: defaultCacheDir(), signal, progress });
+  const status = await shellOnHost({ definition, provider, cacheDir: defaultCacheDir(), signal, progress });
+  return interrupted.exitStatus ?? status;
 }
 
 function providerOf(
