@@ -58,7 +58,7 @@ export class World implements AsyncDisposable {
   /** The hull daemon of the checkout on that storage driver. */
   hull(driver: string): Promise<EngineProcess> {
     return this.once(`hull/${driver}`, async () => {
-      if (driver === 'btrfs') await this.#mountBtrfs(join(this.folder, 'hull', driver));
+      if (driver === 'btrfs') await this.#mountBtrfs(dirname(hullDataRoot(this.folder, driver)));
       return this.#ends.use(await EngineProcess.start(await this.hullCommand(driver, driver)));
     });
   }
