@@ -54,7 +54,8 @@ export class DockerEngine implements Engine {
           {
             path: dataRoot,
             opaque: ['overlay2/(?!l$)[^/]+', 'vfs/dir/[^/]+', 'image', 'buildkit', 'containers/[^/]+'],
-            ignore: ['network/.*'],
+            // The probe of recursive read-only mounts leaves its folder.
+            ignore: ['network/.*', 'tmp/moby-detect-rro.*'],
           },
           { path: execRoot, ignore: ['.*'] },
         ],

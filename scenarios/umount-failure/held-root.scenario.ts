@@ -14,7 +14,6 @@ import { rootOf } from '../support/root-of.ts';
 /**
  * UM-01, UM-03: somebody outside keeps the root file system of a container that has ended. The engine says who,
  * by pid and command, loses nothing, and goes on when the holder is gone.
- * On Docker: overlay2 starts it again on the busy folders, with a warning in the kernel's log.
  */
 async function refusedUntilReleased(t: ScenarioContext, container: Docker.Container, holder: Holder) {
   await t.step('stop it', () => container.stop({ t: 5 }));
@@ -44,12 +43,20 @@ async function holdersNamed(container: Docker.Container, refused: string): Promi
   return [refused, stateError].filter((text) => text !== '');
 }
 
-scenario('a process that stays in the mount namespace is named', { dependsOnDriver: true }, async (t) => {
-  const { container, pid } = await startReady(t, { command: idle });
-  await refusedUntilReleased(t, container, await holdMountNamespace(t, pid));
-});
+const notOn = {
+  docker: 'starts it again on folders in use; the kernel warns that what then happens is undefined',
+};
 
-scenario('a copy of the mount namespace is named', { dependsOnDriver: false }, async (t) => {
+scenario(
+  'a process that stays in the mount namespace is named',
+  { dependsOnDriver: true, notOn },
+  async (t) => {
+    const { container, pid } = await startReady(t, { command: idle });
+    await refusedUntilReleased(t, container, await holdMountNamespace(t, pid));
+  },
+);
+
+scenario('a copy of the mount namespace is named', { dependsOnDriver: false, notOn }, async (t) => {
   const { container, pid } = await startReady(t, { command: idle });
   await refusedUntilReleased(t, container, await holdMountNamespaceCopy(t, pid));
 });
@@ -60,7 +67,7 @@ scenario('a copy of the mount namespace is named', { dependsOnDriver: false }, a
  */
 scenario(
   'a file held open through /proc is named where it pins the root',
-  { dependsOnDriver: true },
+  { dependsOnDriver: true, notOn },
   async (t) => {
     const { container, pid } = await startReady(t, { command: idle });
     const { ownFileSystem } = await rootOf(t, pid);
