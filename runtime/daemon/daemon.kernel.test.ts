@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { testImage } from './daemon-fixture.ts';
-import { describeDaemon, forever, statusOf } from './daemon-suite.ts';
+import { describeDaemon, forever, logsOf, statusOf, until } from './daemon-suite.ts';
 
 const client = await execa('docker', ['--version'], { reject: false });
 
@@ -31,6 +31,8 @@ for (const driver of ['overlay', 'vfs']) {
     test('SIGTERM stops the containers, unmounts everything and takes socket and pidfile away', async () => {
       const container = await world.create(forever);
       await container.start();
+      // Before its trap the shell, as the first process, takes no SIGTERM.
+      await until(async () => (await logsOf(container)).stdout.includes('tick'));
       expect(await readFile(join(world.daemon.folder, 'pid'), 'utf8')).toBe(`${world.daemon.pid}\n`);
       expect(await world.daemon.stop()).toBe(0);
       expect(await world.daemon.kernelLeftovers()).toEqual([]);

@@ -127,7 +127,9 @@ describe.skipIf(reason !== '')(
       expect(await tell('docker', ['pull', '--platform', 'linux/s390x', `${name}:v1`], env)).toMatch(
         /^exit 1: .*found an image for linux\/amd64, wanted linux\/s390x/s,
       );
-      expect(await tell('docker', ['push', `${name}:other`], env)).toMatch(/^exit 1: .*No such image: .*:other/s);
+      expect(await tell('docker', ['push', `${name}:other`], env)).toMatch(
+        /^exit 1: .*No such image: .*:other/s,
+      );
       const info = await tell(
         'docker',
         ['info', '--format', '{{.RegistryConfig.InsecureRegistryCIDRs}}'],

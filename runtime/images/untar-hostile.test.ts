@@ -2,7 +2,7 @@ import { lstat, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type FixtureEntry, headerOf, paxOf } from './tar-fixture.ts';
-import { UntarPlace } from './untar-fixture.ts';
+import { UntarPlace } from './untar-suite.ts';
 
 const place = UntarPlace.forEach();
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { splitDevice } from '../sys/mknod.ts';
 import { getXattr } from '../sys/xattr.ts';
 import { paxOf } from './tar-fixture.ts';
-import { UntarPlace } from './untar-fixture.ts';
+import { UntarPlace } from './untar-suite.ts';
 
 const reason = process.getuid?.() === 0 ? '' : ' (skipped: needs root to own files and make devices)';
 

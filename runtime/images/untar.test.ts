@@ -2,7 +2,7 @@ import { chmod, lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { type FixtureEntry, paxOf } from './tar-fixture.ts';
-import { UntarPlace } from './untar-fixture.ts';
+import { UntarPlace } from './untar-suite.ts';
 
 const place = UntarPlace.forEach();
 const text = (path: string) => readFile(join(place.root, path), 'utf8');
