@@ -14,8 +14,12 @@ import { connectConsoleSocket, masterDescriptor, openTerminal, sendDescriptor } 
 import type { CgroupEntry, ExecRequest } from './types.ts';
 
 /** A command in a container of the OCI command line: its streams are the caller's, nothing of ours waits for it. */
-export interface DetachedExecRequest {
+export interface DetachedExecRequest extends DetachedExecProgram {
   readonly target: ExecRequest['target'];
+}
+
+/** What its program depends on. */
+export interface DetachedExecProgram {
   readonly cgroup: CgroupEntry;
   readonly process: Process;
   readonly seccomp?: Seccomp;
@@ -25,19 +29,19 @@ export interface DetachedExecRequest {
   readonly consoleSocket?: string;
 }
 
-export const detachedExecRecord = ({ preservedDescriptors }: DetachedExecRequest): number =>
+export const detachedExecRecord = ({ preservedDescriptors }: DetachedExecProgram): number =>
   3 + preservedDescriptors;
 
 /** Whether the launcher stays, with the master of the command's terminal as its `masterDescriptor`. */
-export const launcherKeepsMaster = ({ process, consoleSocket }: DetachedExecRequest): boolean =>
+export const launcherKeepsMaster = ({ process, consoleSocket }: DetachedExecProgram): boolean =>
   process.terminal === true && consoleSocket === undefined;
 
 /** Whether the command has a seccomp listener: then the descriptor behind the target's is the pipe it is told by to go on. */
-export const hasListener = ({ seccomp }: DetachedExecRequest): boolean =>
+export const hasListener = ({ seccomp }: DetachedExecProgram): boolean =>
   seccomp !== undefined && seccompFilter(seccomp).listens;
 
 /** The descriptor behind the record pipe's is the target's folder in /proc. Pure. */
-export function compileDetachedExec(request: DetachedExecRequest): Program {
+export function compileDetachedExec(request: DetachedExecProgram): Program {
   const { process } = request;
   const p = new ProgramBuilder(detachedExecRecord(request));
   const target = p.recordDescriptor + 1;
@@ -82,7 +86,7 @@ export function compileDetachedExec(request: DetachedExecRequest): Program {
 /** Where the command sends the master of its terminal: somebody's socket, or a pair whose other end is the launcher's. */
 function openConsole(
   p: ProgramBuilder,
-  { process, consoleSocket }: DetachedExecRequest,
+  { process, consoleSocket }: DetachedExecProgram,
 ): { readonly socket: Cell; readonly pair?: Pair } | undefined {
   if (!process.terminal) return undefined;
   if (consoleSocket !== undefined) return { socket: connectConsoleSocket(p, consoleSocket) };

@@ -1,6 +1,6 @@
 import { waitForEnd } from '../sys/process.ts';
 import { inheritedDescriptors, standardStreams } from './inherited-descriptors.ts';
-import type { Program } from './program.ts';
+import type { ProgramCache } from './program-cache.ts';
 import { spawnProgram } from './spawn.ts';
 
 /**
@@ -12,9 +12,11 @@ export interface Hands {
    * `extra` becomes the descriptor after the record pipe's. The end of the record pipe that is read is the caller's to close. It may be answered
    * only when the program has ended, where that does not stop for a word in between.
    */
-  spawn(program: Program, how: SpawnHow): SpawnedProgram | Promise<SpawnedProgram>;
+  spawn(image: Buffer, how: SpawnHow): SpawnedProgram | Promise<SpawnedProgram>;
   /** Waits for a child that is about to end. */
   reap(pid: number): void;
+  /** Of a process that lives on. */
+  readonly programs?: ProgramCache;
 }
 
 export interface SpawnHow {
@@ -32,10 +34,10 @@ export interface SpawnedProgram {
 
 /** Blocks Node: the command line has nothing else to do, and a thread costs more than the wait. */
 export const ownHands: Hands = {
-  spawn(program, { name, record, extra, more = [] }) {
+  spawn(image, { name, record, extra, more = [] }) {
     const inherited = record === 3 ? standardStreams : inheritedDescriptors(record);
     const added = [extra, ...more].map((fd, index) => [record + 1 + index, fd] as const);
-    return spawnProgram(program, { name, record, descriptors: new Map([...inherited, ...added]) });
+    return spawnProgram(image, { name, record, descriptors: new Map([...inherited, ...added]) });
   },
   reap: waitForEnd,
 };

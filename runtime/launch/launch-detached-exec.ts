@@ -8,10 +8,10 @@ import {
   hasListener,
   launcherKeepsMaster,
 } from './compile-detached-exec.ts';
-import { stepOf } from './explain.ts';
 import type { Hands, SpawnedProgram } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
 import { openTarget } from './open-target.ts';
+import { prepareProgram } from './program-cache.ts';
 import { readRecords } from './read-records.ts';
 import type { StartRecord } from './records.ts';
 import { masterOf } from './terminal-descriptors.ts';
@@ -31,7 +31,11 @@ export async function execDetached(
   hands: Hands,
   atListener: (pid: number, descriptor: number) => Promise<void>,
 ): Promise<DetachedCommand> {
-  const program = compileDetachedExec(request);
+  // The target is a descriptor, so that the same command in it, or in another, is the same program.
+  const { target: _, ...general } = request;
+  const prepared =
+    hands.programs?.prepare(general, new Map(), compileDetachedExec) ??
+    prepareProgram(compileDetachedExec(general));
   const record = detachedExecRecord(request);
   const target = openTarget(request.target, 'run a command in');
   let started: SpawnedProgram;
@@ -39,7 +43,7 @@ export async function execDetached(
   const go = hasListener(request) ? createPipe() : undefined;
   try {
     const more = go ? { more: [go.read] } : {};
-    started = await hands.spawn(program, { name: 'hull-oci', record, extra: target, ...more });
+    started = await hands.spawn(prepared.image, { name: 'hull-oci', record, extra: target, ...more });
   } finally {
     closeSync(target);
     if (go) closeSync(go.read);
@@ -76,7 +80,7 @@ export async function execDetached(
   if (runs) return { pid, ...(master === undefined ? {} : { master }) };
   if (pid !== undefined) hands.reap(pid);
   if (failure !== undefined) throw failure;
-  if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
+  if (failed) throw new LaunchError(prepared.step(failed.step), failed.errno);
   throw new HullError('Cannot run the command: its process ended without a word', { kind: 'internal' });
 }
 

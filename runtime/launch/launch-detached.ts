@@ -2,11 +2,16 @@ import { closeSync, constants, openSync, readSync, unlinkSync, writeSync } from 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, HullError } from '../base/errors.ts';
 import { createPipe } from '../sys/process.ts';
-import { compileDetached, type DetachedRequest, detachedRecordDescriptor } from './compile-detached.ts';
-import { callsOf, stepOf } from './explain.ts';
+import {
+  compileDetached,
+  type DetachedRequest,
+  detachedRecordDescriptor,
+  needsSync,
+} from './compile-detached.ts';
+import { callsOf } from './explain.ts';
 import type { Hands } from './hands.ts';
 import { LaunchError } from './launch-error.ts';
-import type { Program } from './program.ts';
+import { blank, type PreparedProgram, type ProgramCache, prepareProgram } from './program-cache.ts';
 import { readRecords } from './read-records.ts';
 import { parseRecords, type StartRecord } from './records.ts';
 import type { LaunchStep } from './types.ts';
@@ -35,7 +40,7 @@ export async function createDetached(
   hands: Hands,
   watcher: CreationWatcher,
 ): Promise<DetachedProcess> {
-  const program = compileDetached(request);
+  const prepared = prepareDetached(request, hands.programs);
   const record = detachedRecordDescriptor(request);
   const go = createPipe();
   let open = true;
@@ -47,7 +52,7 @@ export async function createDetached(
   let recordPipe: number;
   try {
     const how = { name: 'hull-oci', record, extra: go.read };
-    ({ pid: launcher, recordPipe } = await hands.spawn(program, how));
+    ({ pid: launcher, recordPipe } = await hands.spawn(prepared.image, how));
   } catch (error) {
     closeGo();
     throw error;
@@ -89,10 +94,10 @@ export async function createDetached(
   const alive = records.find((each) => each.kind === 'alive');
   const failed = records.find((each) => each.kind === 'error');
   if (pid !== undefined && alive && !failed && failure === undefined)
-    return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(program) };
+    return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(prepared) };
   if (pid !== undefined) hands.reap(pid);
   if (failure !== undefined) throw failure;
-  if (failed) throw new LaunchError(stepOf(program, failed.step), failed.errno);
+  if (failed) throw new LaunchError(prepared.step(failed.step), failed.errno);
   throw new HullError(`Cannot create ${request.id}: its first process ended without a word`, {
     kind: 'internal',
   });
@@ -102,11 +107,43 @@ function pidOf(records: readonly StartRecord[]): number | undefined {
   return records.find((each) => each.kind === 'pid')?.pid;
 }
 
-function stepsOfStart(program: Program): readonly LaunchStep[] {
+/** What two containers of one specification differ in, the paths of their state and of their cgroups, is blank in what is kept. */
+export function prepareDetached(request: DetachedRequest, programs?: ProgramCache): PreparedProgram {
+  const { id, startFifo, outcomeFifo, cgroup } = request;
+  const values = [id, startFifo, outcomeFifo, ...(cgroup.path === undefined ? [] : [cgroup.path])];
+  const [idBlank = '', start = '', outcome = '', group = ''] = values.map((_, index) => blank(index));
+  const inGroup = (path: string) => {
+    const at = path.lastIndexOf(`/${cgroup.path}`);
+    return `${path.slice(0, at)}/${group}${path.slice(at + 1 + (cgroup.path ?? '').length)}`;
+  };
+  const { v1Procs, v2Dir } = cgroup;
+  const general: DetachedRequest = {
+    ...request,
+    id: idBlank,
+    startFifo: start,
+    outcomeFifo: outcome,
+    // Opened only where there are hooks.
+    ...(needsSync(request) ? {} : { stateFiles: { creating: '', created: '' } }),
+    ...(cgroup.path === undefined
+      ? {}
+      : {
+          cgroup: {
+            path: group,
+            v1Procs: v1Procs.map(inGroup),
+            ...(v2Dir === undefined ? {} : { v2Dir: inGroup(v2Dir) }),
+          },
+        }),
+  };
+  const blanks = new Map(values.map((value, index) => [blank(index), value]));
+  const known = programs?.prepare(general, blanks, compileDetached);
+  return known ?? prepareProgram(compileDetached(request));
+}
+
+function stepsOfStart({ program, step }: PreparedProgram): readonly LaunchStep[] {
   const calls = callsOf(program);
   const first = calls.findIndex(({ what }) => what === 'wait for the start') + 1;
   const last = calls.findLastIndex(({ call }) => call === 'execve') + 1;
-  return Array.from({ length: last - first + 1 }, (_, index) => stepOf(program, first + index));
+  return Array.from({ length: last - first + 1 }, (_, index) => step(first + index));
 }
 
 /**

@@ -46,9 +46,9 @@ export async function startProgram(
   });
 }
 
-/** Spawns a launch program; the reading end of its record pipe is the caller's to close. */
+/** Spawns a launch program (encoded, or still to be); the reading end of its record pipe is the caller's to close. */
 export function spawnProgram(
-  program: Program,
+  program: Program | Buffer,
   options: {
     readonly name: string;
     readonly descriptors?: ReadonlyMap<number, number>;
@@ -59,7 +59,8 @@ export function spawnProgram(
   const descriptors = new Map(options.descriptors ?? []);
   descriptors.set(options.record ?? recordDescriptor, pipe.write);
   try {
-    return { pid: spawnImage(encodeProgram(program), options.name, descriptors), recordPipe: pipe.read };
+    const image = Buffer.isBuffer(program) ? program : encodeProgram(program);
+    return { pid: spawnImage(image, options.name, descriptors), recordPipe: pipe.read };
   } catch (error) {
     closeSync(pipe.read);
     throw error;

@@ -4,8 +4,8 @@ import { resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { codeOf, HullError } from '../../base/errors.ts';
 import { killProcess } from '../../cgroups/processes.ts';
-import { encodeProgram } from '../../launch/encode.ts';
 import type { Hands } from '../../launch/hands.ts';
+import type { ProgramCache } from '../../launch/program-cache.ts';
 import { parseRecords } from '../../launch/records.ts';
 import { sealedImage } from '../../launch/spawn.ts';
 import { createPipe, decodeWaitStatus } from '../../sys/process.ts';
@@ -40,7 +40,7 @@ export class RemoteCaller implements Caller {
   #bytes = Buffer.alloc(0);
 
   /** @param descriptor the socket's */
-  constructor(socket: Socket, descriptor: number, cwd: string) {
+  constructor(socket: Socket, descriptor: number, cwd: string, programs: ProgramCache) {
     this.#socket = socket;
     this.#descriptor = descriptor;
     this.#cwd = cwd;
@@ -48,7 +48,8 @@ export class RemoteCaller implements Caller {
     socket.on('error', () => this.#lose());
     socket.on('close', () => this.#lose());
     this.hands = {
-      spawn: (program, { name, record, extra }) => this.#spawn(encodeProgram(program), name, record, extra),
+      programs,
+      spawn: (image, { name, record, extra }) => this.#spawn(image, name, record, extra),
       // The client has waited for the program, and what else it is the parent of ends with it.
       reap: () => {},
     };

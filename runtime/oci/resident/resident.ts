@@ -2,6 +2,7 @@ import { chmodSync, closeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf } from '../../base/errors.ts';
+import { ProgramCache } from '../../launch/program-cache.ts';
 import { peerOf, receiveWithDescriptors } from '../../sys/unix-rights.ts';
 import { OwnProcessNeeded } from '../caller.ts';
 import { ociMain } from '../main.ts';
@@ -30,6 +31,7 @@ export async function serveCalls(options: ResidentOptions): Promise<void> {
   const own = standingOf('/proc/self');
   const isCurrent = askOnChange(options.sources, options.isCurrent);
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const programs = new ProgramCache();
   let calls = 0;
   let idle = setTimeout(() => {}, 0);
   const rest = () => {
@@ -39,7 +41,7 @@ export async function serveCalls(options: ResidentOptions): Promise<void> {
   const server = createServer({ pauseOnConnect: true }, (socket) => {
     calls += 1;
     clearTimeout(idle);
-    void serveOne(socket, own, { ...options, isCurrent })
+    void serveOne(socket, own, { ...options, isCurrent, programs })
       .then((stay) => {
         if (!stay) end();
       })
@@ -70,7 +72,11 @@ async function listen(server: Server, path: string): Promise<void> {
 }
 
 /** False where the resident is to end: it is no longer the program that it was started as. */
-async function serveOne(socket: Socket, own: Standing, options: ResidentOptions): Promise<boolean> {
+async function serveOne(
+  socket: Socket,
+  own: Standing,
+  options: ResidentOptions & { readonly programs: ProgramCache },
+): Promise<boolean> {
   const descriptor = descriptorOf(socket);
   const { uid, pid } = peerOf(descriptor);
   if (uid !== process.getuid?.()) {
@@ -84,7 +90,7 @@ async function serveOne(socket: Socket, own: Standing, options: ResidentOptions)
   } finally {
     closeSync(folder);
   }
-  const caller = new RemoteCaller(socket, descriptor, client.cwd);
+  const caller = new RemoteCaller(socket, descriptor, client.cwd, options.programs);
   socket.resume();
   const current = options.isCurrent();
   // Sockets of the caller's activation, and whatever else is not where we are, only it can hand on.
