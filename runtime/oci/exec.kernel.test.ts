@@ -25,7 +25,8 @@ describeOci('hull oci exec', (fixture) => {
     const input = join(fixture().dir, 'input');
     execFileSync('mkfifo', [input]);
     const command = fixture().words('exec', '-t', id, 'sh', '-c', '"tty; exit 5"').join(' ');
-    // At the end of its input script(1) types a NUL, which a terminal echoes as ^@: so its input has no end.
+    // At the end of its input script(1) types ^D. Typed before the terminal is raw, the kernel keeps it as a NUL, which is read when it
+    // is raw and which the container's terminal echoes as ^@: so the input has no end.
     const seen = await fixture().command(
       'sh',
       '-c',
