@@ -75,7 +75,7 @@ async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
 async function removeUnborn(engine: Engine, id: string): Promise<void> {
   try {
     await engine.driver.remove(id);
-    engine.records.remove(id);
+    await engine.records.remove(id);
     engine.log.info('container folder without a record removed', { id });
   } catch (error) {
     engine.log.error('container folder without a record stays', { id, error });
@@ -89,7 +89,7 @@ async function reconcileOne(engine: Engine, container: Container): Promise<void>
     case 'creating':
       await engine.driver.remove(id);
       await removeAnonymousVolumes(engine, container);
-      engine.records.remove(id);
+      await engine.records.remove(id);
       engine.containers.remove(container);
       container.markGone();
       engine.log.info('half-made container removed', { id, name: record.name });

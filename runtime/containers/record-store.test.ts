@@ -65,7 +65,7 @@ test('one that was begun is half-made until it is finished, and nothing where it
   expect(await store.readAll()).toEqual([{ id, record: { ...record, state: { kind: 'creating' } } }]);
   await store.finish(id);
   expect(await store.readAll()).toEqual([{ id, record }]);
-  store.remove(id);
+  await store.remove(id);
   await store.begin(record);
   await writeFile(join(store.folder(id), 'creating.json'), '');
   expect(await store.readAll()).toEqual([{ id, unborn: true }]);
@@ -86,7 +86,7 @@ test('after the flush there is nothing to fall back on, and nothing is flushed t
   expect(await readdir(store.folder(id))).toEqual(['container.json']);
   store.writeSoon(record);
   store.writeSoon(exited);
-  store.remove(id);
+  await store.remove(id);
   await store.flush();
   expect(await store.readAll()).toEqual([]);
 });

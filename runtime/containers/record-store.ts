@@ -1,5 +1,5 @@
-import { mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporaries, syncPath, writeJsonAtomic } from '../base/atomic-file.ts';
 import { codeOf } from '../base/errors.ts';
@@ -113,7 +113,7 @@ export class RecordStore {
   }
 
   /** Afterwards the container's folder is absent. */
-  remove(id: string): void {
+  async remove(id: string): Promise<void> {
     const folder = this.folder(id);
     this.#soon.forget(join(folder, recordFiles.record));
     this.#whole.delete(id);
@@ -121,7 +121,10 @@ export class RecordStore {
     this.#withFallBack.delete(id);
     try {
       for (const name of lastThingsLast(readdirSync(folder))) {
-        rmSync(join(folder, name), { recursive: true, force: true });
+        const path = join(folder, name);
+        // A log may be large, and then it takes the kernel a while.
+        if (lstatSync(path).size > largeFile) await rm(path, { force: true });
+        else rmSync(path, { recursive: true, force: true });
       }
       rmdirSync(folder);
     } catch (error) {
@@ -170,6 +173,8 @@ export class RecordStore {
     for (const name of recordFiles.removing) unlinkFile(this.folder(id), name);
   }
 }
+
+const largeFile = 4 * 1024 * 1024;
 
 /** The record, and what says that it is being removed after it: a removal that is cut off leaves something that can be removed. */
 function lastThingsLast(names: readonly string[]): readonly string[] {

@@ -62,7 +62,7 @@ export async function removeLocked(
     await engine.driver.release(id);
     await engine.driver.remove(id);
     if (volumes) await removeAnonymousVolumes(engine, container);
-    engine.records.remove(id);
+    await engine.records.remove(id);
   } catch (error) {
     const text = errorText(error);
     const back: ContainerState = state.kind === 'removing' ? afterRemoval(last) : state;
