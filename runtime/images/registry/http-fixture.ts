@@ -54,7 +54,8 @@ export class TestServer implements AsyncDisposable {
 }
 
 export const quickTiming: RegistryTiming = {
-  stallMs: 150,
+  // Longer than a busy machine keeps a server of the test from answering.
+  stallMs: 1000,
   attempts: 3,
   retryFirstMs: 1,
   retryMaxMs: 5,
