@@ -10,11 +10,12 @@
 export const daemonScript = `
 file=$1 exe=$2; shift 2
 alive() { read -r p < "$1" && [ /proc/"$p"/exe -ef "$2" ]; } 2>/dev/null
-gone() { # pid, tenths of a second
-  n=0
+gone() { # pid, tenths of a second; what was killed needs not even one of them
+  n=0 pause=0.01
   while kill -0 "$1" 2>/dev/null; do
     n=$((n + 1)); [ "$n" -le "$2" ] || return 1
-    sleep 0.1
+    sleep "$pause"
+    pause=0.1
   done
 }
 others() {

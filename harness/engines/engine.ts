@@ -46,7 +46,7 @@ export interface EngineProgram {
 }
 
 export interface EngineInstallOptions {
-  readonly arch: HostFacts['arch'];
+  readonly facts: HostFacts;
   /** The host's Node. */
   readonly node: string;
   readonly signal: AbortSignal;

@@ -105,7 +105,7 @@ export class HostRun {
       if (!jobs.some(({ cell }) => cell.host === host.name && cell.engine === name)) continue;
       const progress = (message: string) => events.hostProgress(host.name, message);
       progress(`install ${name}`);
-      const options = { arch: host.facts.arch, node: guestNode, signal, progress };
+      const options = { facts: host.facts, node: guestNode, signal, progress };
       programs.set(name, await this.#phase(`install ${name}`, () => engine.install(host.ssh, options)));
     }
     return programs;

@@ -138,7 +138,7 @@ async function startEngine(
 ): Promise<Session> {
   const { ssh } = host;
   const program = await engine.install(ssh, {
-    arch: host.facts.arch,
+    facts: host.facts,
     node: '/opt/seatrial/bin/node',
     signal: AbortSignal.timeout(installMs),
     progress: () => {},
