@@ -10,16 +10,6 @@ import { ensureSystemPackages } from '../harness/provision/system-packages.ts';
 import { makeRunRoot, reapDeadRuns, removeRunRoot } from './run-root.ts';
 import { couldNotStart, describeCounts, readTestReport } from './test-report.ts';
 
-/**
- * As root in mount and pid namespaces of its own: what the tests start and mount ends with the run, whatever ends that. Process 1 is
- * bash, because it reaps what is orphaned.
- */
-const namespaces = [
-  ...['setpriv', '--pdeathsig', 'KILL'],
-  ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'],
-  ...['bash', '-c', '"$@" & wait $!', 'tests'],
-];
-
 const isRoot = process.getuid?.() === 0;
 const filters = process.argv.slice(2);
 if (isRoot) {
@@ -37,7 +27,7 @@ try {
   const projects = ['--project', 'unit', ...(isRoot ? ['--project', 'kernel'] : [])];
   const reporters = ['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${outputFile}`];
   const [program = 'vitest', ...args] = [
-    ...(isRoot ? namespaces : []),
+    ...(isRoot ? await ownNamespaces() : []),
     ...['vitest', 'run', ...projects, ...reporters, ...filters],
   ];
   const tests = execa(program, args, {
@@ -62,4 +52,20 @@ try {
   process.exitCode = endedBy === undefined ? (exitCode ?? 1) : 128 + constants.signals[endedBy];
 } finally {
   await removeRunRoot(root);
+}
+
+/**
+ * In mount and pid namespaces of its own what the tests start and mount ends with the run, whatever ends that. Process 1 is
+ * bash, because it reaps what is orphaned.
+ */
+async function ownNamespaces(): Promise<readonly string[]> {
+  const unshare = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
+  const probe = await execa('unshare', [...unshare, 'true'], { reject: false });
+  if (probe.exitCode === 0) {
+    return ['setpriv', '--pdeathsig', 'KILL', 'unshare', ...unshare, 'bash', '-c', '"$@" & wait $!', 'tests'];
+  }
+  console.log(
+    `No namespaces of its own for this run, which leaves things behind if it is killed: ${probe.stderr}`,
+  );
+  return [];
 }
