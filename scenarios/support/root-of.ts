@@ -14,16 +14,18 @@ export interface RootFacts {
 
 /** Of the container with this first process. */
 export async function rootOf(t: ScenarioContext, pid: number): Promise<RootFacts> {
-  const script = `stat -c %d ${t.engine.dataRoot}; cat /proc/${pid}/mountinfo`;
-  const [dataDevice = '', ...lines] = (await t.host.ok(['sh', '-c', script])).trim().split('\n');
+  // By mounts, not by stat, which tells each btrfs subvolume as a device of its own.
+  const script = `findmnt -n -r -o MAJ:MIN,TARGET -T ${t.engine.dataRoot}; cat /proc/${pid}/mountinfo`;
+  const [data = '', ...lines] = (await t.host.ok(['sh', '-c', script])).trim().split('\n');
+  const [dataDevice, dataMount = '/'] = data.trim().split(/ +/);
   const roots = lines.map((line) => line.split(' ')).filter((fields) => fields[4] === '/');
   // The last one covers what may have been mounted there before.
   const fields = roots.at(-1) ?? [];
   const [type = '', source = '', superOptions = ''] = fields.slice(fields.indexOf('-') + 1);
-  const ownFileSystem = fields[2] !== deviceNumber(Number(dataDevice));
+  const ownFileSystem = fields[2] !== dataDevice;
   const upper = superOptions.split(',').find((option) => option.startsWith('upperdir='));
   const device = ownFileSystem && source.startsWith('/dev/') ? source : undefined;
-  const bound = ownFileSystem ? undefined : fields[3];
+  const bound = ownFileSystem ? undefined : `${dataMount === '/' ? '' : dataMount}${fields[3]}`;
   const folder = upper === undefined ? bound : await absolute(t, upper.slice('upperdir='.length));
   return { type, ownFileSystem, device, folder };
 }
@@ -33,11 +35,4 @@ async function absolute(t: ScenarioContext, path: string): Promise<string> {
   if (path.startsWith('/')) return path;
   const wanted = `*/${path}`;
   return (await t.host.ok(['find', t.engine.dataRoot, '-type', 'd', '-path', wanted, '-prune'])).trim();
-}
-
-/** A 64-bit dev_t as mountinfo writes it, see makedev(3). */
-function deviceNumber(device: number): string {
-  const major = (device >> 8) & 0xfff;
-  const minor = (device & 0xff) | ((device >> 12) & 0xfff00);
-  return `${major}:${minor}`;
 }
