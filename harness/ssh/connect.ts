@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { connect as connectSocket, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, type ConnectConfig } from 'ssh2';
+import ssh2, { type Client, type ConnectConfig } from 'ssh2';
 import { openConnection } from './connection.ts';
 import { describeAddress, SshConnectionError } from './errors.ts';
 import type { Ssh, SshAddress } from './ssh.ts';
@@ -33,7 +33,7 @@ export async function connectSsh(address: SshAddress, options: ConnectOptions = 
   const { deadlineMs = 30_000, keepalive = { intervalMs: 4000, count: 5 } } = options;
   const timeUp = AbortSignal.timeout(deadlineMs);
   const signal = options.signal ? AbortSignal.any([options.signal, timeUp]) : timeUp;
-  const privateKey = await readFile(address.privateKeyPath, 'utf8');
+  const privateKey = await readPrivateKey(address.privateKeyPath);
   let last: unknown;
   while (!signal.aborted) {
     try {
@@ -58,6 +58,16 @@ export async function connectSsh(address: SshAddress, options: ConnectOptions = 
   const waited = signal.aborted ? ` within ${deadlineMs / 1000} s` : '';
   const why = last instanceof Error ? last.message : 'no answer';
   throw new SshConnectionError(`Cannot connect to ${describeAddress(address)}${waited}: ${why}`, last);
+}
+
+async function readPrivateKey(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8');
+  const key = ssh2.utils.parseKey(text);
+  if (key instanceof Error)
+    throw new SshConnectionError(`Cannot read the private key ${path}: ${key.message}`, key);
+  if (!key.isPrivateKey())
+    throw new SshConnectionError(`Cannot connect with ${path}: a public key, wanted a private one`);
+  return text;
 }
 
 /**
@@ -124,15 +134,15 @@ async function bannerOf({ host, port }: SshAddress, signal: AbortSignal): Promis
 }
 
 async function handshake(socket: Socket, signal: AbortSignal, config: ConnectConfig): Promise<Client> {
-  const client = new Client();
+  const client = new ssh2.Client();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const abort = () => reject(signal.reason);
   signal.addEventListener('abort', abort);
   client.on('ready', resolve);
   client.on('error', reject);
   client.on('close', () => reject(new Error('connection closed during the SSH handshake')));
-  client.connect({ ...config, sock: socket });
   try {
+    client.connect({ ...config, sock: socket });
     await promise;
   } catch (error) {
     // Without a listener a late error of the dropped client would end the process.

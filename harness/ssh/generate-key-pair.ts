@@ -7,7 +7,12 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
-export function generateKeyPair(comment: string): KeyPair {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', { comment });
-  return { privateKey: pair.private, publicKey: pair.public };
+/** ssh2 makes one pair in 256 that nobody can read, itself included (mscdex/ssh2#1390): such a pair is made again. */
+export function generateKeyPair(comment?: string): KeyPair {
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', comment === undefined ? {} : { comment });
+    if (ssh2.utils.parseKey(pair.private) instanceof Error) continue;
+    if (ssh2.utils.parseKey(pair.public) instanceof Error) continue;
+    return { privateKey: pair.private, publicKey: pair.public };
+  }
 }

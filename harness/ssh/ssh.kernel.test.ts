@@ -233,6 +233,18 @@ describe.skipIf(!present)(`SSH against a real sshd${missing}`, { timeout: 30_000
       /^Cannot connect to \S+: .*authentication/,
     );
   });
+
+  it('names a private key that cannot be read, before it connects', async () => {
+    const path = (name: string) => join(sshd.directory, name);
+    await writeFile(path('broken'), 'no key at all\n');
+    const connectWith = (name: string) => connectSsh({ ...sshd.address, privateKeyPath: path(name) });
+    await expect(connectWith('broken')).rejects.toThrow(
+      `Cannot read the private key ${path('broken')}: Unsupported key format`,
+    );
+    await expect(connectWith('authorized_keys')).rejects.toThrow(
+      `Cannot connect with ${path('authorized_keys')}: a public key, wanted a private one`,
+    );
+  });
 });
 
 async function ask(path: string): Promise<string> {

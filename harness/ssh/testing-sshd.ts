@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
+import { generateKeyPair } from './generate-key-pair.ts';
 import type { SshAddress } from './ssh.ts';
 
 export const sshdProgram = '/usr/sbin/sshd';
@@ -23,12 +23,12 @@ export interface TestSshd extends AsyncDisposable {
  */
 export async function startTestSshd(): Promise<TestSshd> {
   const directory = await mkdtemp(join(tmpdir(), 'seatrial-sshd-'));
-  const key = ssh2.utils.generateKeyPairSync('ed25519');
-  const hostKey = ssh2.utils.generateKeyPairSync('ed25519');
+  const key = generateKeyPair();
+  const hostKey = generateKeyPair();
   const path = (name: string) => join(directory, name);
-  await writeFile(path('id'), key.private, { mode: 0o600 });
-  await writeFile(path('host'), hostKey.private, { mode: 0o600 });
-  await writeFile(path('authorized_keys'), key.public, { mode: 0o600 });
+  await writeFile(path('id'), key.privateKey, { mode: 0o600 });
+  await writeFile(path('host'), hostKey.privateKey, { mode: 0o600 });
+  await writeFile(path('authorized_keys'), key.publicKey, { mode: 0o600 });
   await writeFile(
     path('config'),
     `HostKey ${path('host')}\nAuthorizedKeysFile ${path('authorized_keys')}\nStrictModes no\nUsePAM no
