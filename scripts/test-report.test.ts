@@ -1,14 +1,16 @@
 import { expect, it } from 'vitest';
 import { describeCounts, readTestReport } from './test-report.ts';
+import { describeUnhandled } from './unhandled-errors-reporter.ts';
 
 interface Run {
   readonly failed?: number;
   readonly failedFiles?: number;
   readonly file?: object;
   readonly tests?: readonly object[];
+  readonly exitCode?: number;
 }
 
-const read = ({ failed = 0, failedFiles = 0, file, tests = [] }: Run) =>
+const read = ({ failed = 0, failedFiles = 0, file, tests = [], exitCode = failedFiles ? 1 : 0 }: Run) =>
   readTestReport(
     JSON.stringify({
       numPassedTests: 2,
@@ -24,6 +26,7 @@ const read = ({ failed = 0, failedFiles = 0, file, tests = [] }: Run) =>
         },
       ],
     }),
+    exitCode,
   );
 
 it.each([
@@ -58,4 +61,14 @@ it('names what failed, and what passed only when tried again, in one line', () =
 it('names a file that did not load', () => {
   const { remarks } = read({ failedFiles: 1, file: { message: 'SyntaxError: no\nmore' } });
   expect(remarks).toEqual(['failed: some/file.test.ts: SyntaxError: no']);
+});
+
+it('counts a run that failed although no test did, and names what was thrown', () => {
+  expect(describeCounts(read({ exitCode: 1 }))).toBe('2 passed, 1 failed, 0 skipped');
+  const error = { name: 'TimeoutError', message: 'too late\nby far' };
+  const inTest = { VITEST_TEST_PATH: `${process.cwd()}/some/file.test.ts`, VITEST_TEST_NAME: 'a' };
+  expect(describeUnhandled({ ...error, ...inTest })).toBe(
+    'failed: some/file.test.ts > a: unhandled TimeoutError: too late',
+  );
+  expect(describeUnhandled(error)).toBe('failed: no test: unhandled TimeoutError: too late');
 });

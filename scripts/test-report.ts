@@ -29,8 +29,8 @@ export interface TestCounts {
 /** A run that could not start has failed: vitest says itself why, and the count is still a line that CI can read. */
 export const couldNotStart: TestCounts = { passed: 0, failed: 1, skipped: [], remarks: [] };
 
-/** Reads the text that vitest's JSON reporter wrote. Throws where it is not one. */
-export function readTestReport(text: string): TestCounts {
+/** Reads the text that vitest's JSON reporter wrote before it ended with `exitCode`. Throws where it is not one. */
+export function readTestReport(text: string, exitCode: number | undefined): TestCounts {
   const report = Report.parse(JSON.parse(text));
   const skipped: string[] = [];
   const remarks: string[] = [];
@@ -46,8 +46,8 @@ export function readTestReport(text: string): TestCounts {
       else if (outcome !== 'passed') skipped.push(fullName);
     }
   }
-  // A file that does not load has failed without a test to count.
-  const failed = report.numFailedTests || Math.min(report.numFailedTestSuites, 1);
+  // A file that does not load, and an error outside of any test, have failed without a test to count.
+  const failed = report.numFailedTests || Number(report.numFailedTestSuites > 0 || exitCode !== 0);
   return { passed: report.numPassedTests, failed, skipped, remarks };
 }
 

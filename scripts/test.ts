@@ -25,10 +25,11 @@ const root = await makeRunRoot('test');
 try {
   const outputFile = join(root.folder, 'report.json');
   const projects = ['--project', 'unit', ...(isRoot ? ['--project', 'kernel'] : [])];
-  const reporters = ['--reporter', 'default', '--reporter', 'json', `--outputFile.json=${outputFile}`];
+  const unhandled = join(import.meta.dirname, 'unhandled-errors-reporter.ts');
+  const reporters = ['default', 'json', unhandled].flatMap((name) => ['--reporter', name]);
   const [program = 'vitest', ...args] = [
     ...(isRoot ? await ownNamespaces() : []),
-    ...['vitest', 'run', ...projects, ...reporters, ...filters],
+    ...['vitest', 'run', ...projects, ...reporters, `--outputFile.json=${outputFile}`, ...filters],
   ];
   const tests = execa(program, args, {
     preferLocal: true,
@@ -45,7 +46,9 @@ try {
     });
   }
   const { exitCode } = await tests;
-  const counts = existsSync(outputFile) ? readTestReport(readFileSync(outputFile, 'utf8')) : couldNotStart;
+  const counts = existsSync(outputFile)
+    ? readTestReport(readFileSync(outputFile, 'utf8'), exitCode)
+    : couldNotStart;
   for (const name of counts.skipped) console.log(`skipped: ${name}`);
   for (const remark of counts.remarks) console.log(remark);
   console.log(describeCounts(counts));
