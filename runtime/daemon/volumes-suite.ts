@@ -31,6 +31,7 @@ async function imageArchive(): Promise<Uint8Array> {
     { name: 'able/file', data: 'x' },
     { name: 'able/fifo', type: 'fifo' },
     { name: 'dangling', type: 'symlink', linkname: '../no/where' },
+    { name: 'data/dangling', type: 'symlink', linkname: 'no/file' },
     { name: 'to-etc', type: 'symlink', linkname: '/etc' },
     { name: 'up', type: 'symlink', linkname: '../../../../../../etc' },
     { name: 'plain', data: 'a file\n' },

@@ -1,17 +1,14 @@
 import { closeSync } from 'node:fs';
 import { MS } from '../kernel/mount-options.ts';
-import { createPipe } from '../sys/process.ts';
-import { begin, dieWithParent, report, reportFailures } from './common-steps.ts';
+import { begin, dieWithParent, reportFailures } from './common-steps.ts';
 import { targetDescriptor } from './compile-exec.ts';
 import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
-import type { HeldRoot } from './hold-mounts.ts';
+import { type HeldRoot, holdUntilReleased, startHolder } from './holder.ts';
 import { mountFlags, newMountNamespace } from './mount-steps.ts';
 import { namespaceFlag } from './namespace-steps.ts';
 import { openTarget } from './open-target.ts';
 import type { Cell, Program } from './program.ts';
-import { address, ProgramBuilder } from './program-builder.ts';
-import { recordDescriptor } from './records.ts';
-import { reap, startProgram } from './spawn.ts';
+import { ProgramBuilder } from './program-builder.ts';
 import type { ExecRequest } from './types.ts';
 
 export interface RootHoldOptions {
@@ -31,39 +28,14 @@ export async function holdContainerRoot(
 ): Promise<HeldRoot> {
   const program = compileRootHolder(options);
   const process = openTarget(target, 'look into');
-  const lifeline = createPipe();
   try {
-    const { pid } = await startProgram(program, {
-      name: 'hull-hold',
-      wanted: 'ready',
-      descriptors: new Map([
-        [0, lifeline.read],
-        [targetDescriptor, process],
-      ]),
-    });
-    let released: Promise<unknown> | undefined;
-    const release = () => {
-      closeSync(lifeline.write);
-      return reap(pid);
-    };
-    return {
-      path: `/proc/${pid}/cwd`,
-      pid,
-      async [Symbol.asyncDispose]() {
-        released ??= release();
-        await released;
-      },
-    };
-  } catch (error) {
-    closeSync(lifeline.write);
-    throw error;
+    return await startHolder(program, new Map([[targetDescriptor, process]]));
   } finally {
-    closeSync(lifeline.read);
     closeSync(process);
   }
 }
 
-/** Its standard input is the pipe that ends it; descriptor 5 is the target's folder in /proc. */
+/** Descriptor 5 is the target's folder in /proc. */
 export function compileRootHolder({ mountPoints = [] }: RootHoldOptions = {}): Program {
   const p = new ProgramBuilder();
   reportFailures(p, 'root holder');
@@ -100,10 +72,7 @@ export function compileRootHolder({ mountPoints = [] }: RootHoldOptions = {}): P
     p.call('close', [tree], { errors: 'next' });
   }
   for (const fd of [root, namespace, targetDescriptor]) p.call('close', [fd]);
-  report(p, 'ready');
-  p.call('close', [recordDescriptor]);
-  p.call('read', [0, address(p.buffer('lifeline', 8)), 1], { what: 'wait for the daemon', errors: 'next' });
-  p.call('exit_group', [0]);
+  holdUntilReleased(p);
   return p.build();
 }
 

@@ -4,13 +4,14 @@ import { sysctlFile } from './check-sysctls.ts';
 import { writeText } from './common-steps.ts';
 import { fillDev, makeDevice } from './device-steps.ts';
 import { type HostHandles, isBind } from './host-handles.ts';
+import { LinkedTargets } from './linked-target-steps.ts';
 import { makeReadonly, maskPath } from './mask-steps.ts';
 import { quote, restrictMount, setPropagation } from './mount-steps.ts';
 import { attachNodes } from './outside-handles.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { changeRoot, type RootRequest } from './root-change-steps.ts';
 import { specMount } from './spec-mount-steps.ts';
-import { makeFolders } from './target-steps.ts';
+import { makeFolderTarget } from './target-steps.ts';
 
 /**
  * # The root, in the order that must hold
@@ -47,7 +48,8 @@ export function buildRoot(p: ProgramBuilder, request: RootRequest, host: HostHan
     p.call('fchdir', [host.descriptors], { what: 'enter /proc/self/fd of the host' });
   };
   confine();
-  for (const mount of spec.mounts ?? []) specMount(p, mount, host);
+  const linked = new LinkedTargets(p);
+  for (const mount of spec.mounts ?? []) specMount(p, mount, host, linked);
   if ((spec.mounts ?? []).some((mount) => mount.destination === '/dev' && !isBind(mount))) fillDev(p, host);
   for (const device of spec.linux.devices ?? []) makeDevice(p, device, host);
   for (const [name, value] of Object.entries(spec.linux.sysctl ?? {}))
@@ -61,7 +63,8 @@ export function buildRoot(p: ProgramBuilder, request: RootRequest, host: HostHan
   }
   for (const path of spec.linux.maskedPaths ?? []) maskPath(p, path);
   for (const path of spec.linux.readonlyPaths ?? []) makeReadonly(p, path);
-  makeFolders(p, spec.process.cwd);
+  if (spec.process.cwd !== '/') makeFolderTarget(p, linked, spec.process.cwd);
+  linked.place();
 
   root.enter();
   p.call('chdir', [p.text('/')], { what: 'enter "/"' });

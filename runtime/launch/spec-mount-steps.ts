@@ -5,13 +5,19 @@ import { mountCgroupFolders } from './cgroup-mount-steps.ts';
 import { AT_FDCWD, named } from './constants.ts';
 import { mountCopyUp } from './copy-up-steps.ts';
 import type { HostHandles } from './host-handles.ts';
+import type { LinkedTargets } from './linked-target-steps.ts';
 import { afterMount, mountAt, quote } from './mount-steps.ts';
 import type { Cell } from './program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
-import { makeFolders, makeTarget, requireFolder } from './target-steps.ts';
+import { makeFolders, makeFolderTarget, makeTarget, requireFolder } from './target-steps.ts';
 
 /** A mount of the specification, with its target, below the confined root. */
-export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles): void {
+export function specMount(
+  p: ProgramBuilder,
+  mount: SpecMount,
+  host: HostHandles,
+  linked: LinkedTargets,
+): void {
   const { destination } = mount;
   if (!destination.startsWith('/'))
     throw new HullError(`Cannot mount at ${quote(destination)}: wanted an absolute path`, {
@@ -19,14 +25,16 @@ export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles
     });
   const words = mount.options ?? [];
   if (mount.type === 'cgroup') {
-    mountCgroups(p, mount, host);
+    mountCgroups(p, mount, host, linked);
     return;
   }
   const source = host.sources.get(mount);
   if (!source) {
-    makeFolders(p, destination);
     const type = mount.type ?? 'none';
-    if (type === 'proc' || type === 'sysfs') requireFolder(p, destination);
+    if (type === 'proc' || type === 'sysfs') {
+      makeFolders(p, destination);
+      requireFolder(p, destination);
+    } else makeFolderTarget(p, linked, destination);
     const name = mount.source ?? type;
     // What is made in /dev comes later: see `buildRoot`.
     const later = destination === '/dev' ? words.filter((word) => word !== 'ro') : words;
@@ -35,7 +43,7 @@ export function specMount(p: ProgramBuilder, mount: SpecMount, host: HostHandles
     else mountAt(p, call);
     return;
   }
-  makeTarget(p, source, destination);
+  makeTarget(p, linked, source, destination);
   const name = mount.source ?? '';
   // A volume keeps to itself unless it is asked to share: a mount made in it on the host stays there.
   const propagation = parseMountOptions(words).propagation.length === 0 ? ['rprivate'] : [];
@@ -86,9 +94,14 @@ function copyAgain(p: ProgramBuilder, tree: Cell, name: string): Cell {
 }
 
 /** The one hierarchy of version 2, as the container's cgroup namespace shows it; or a folder for each of version 1. */
-function mountCgroups(p: ProgramBuilder, mount: SpecMount, { cgroups }: HostHandles): void {
+function mountCgroups(
+  p: ProgramBuilder,
+  mount: SpecMount,
+  { cgroups }: HostHandles,
+  linked: LinkedTargets,
+): void {
   const { destination, options = [] } = mount;
-  makeFolders(p, destination);
+  makeFolderTarget(p, linked, destination);
   if (cgroups.length > 0) {
     mountCgroupFolders(p, mount, cgroups);
     return;

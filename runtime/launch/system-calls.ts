@@ -10,6 +10,7 @@ export const systemCalls = {
   mkdirat: { x64: 258, arm64: 34 },
   mknodat: { x64: 259, arm64: 33 },
   symlinkat: { x64: 266, arm64: 36 },
+  readlinkat: { x64: 267, arm64: 78 },
   unlinkat: { x64: 263, arm64: 35 },
   renameat: { x64: 264, arm64: 38 },
   faccessat2: { x64: 439, arm64: 439 },
