@@ -17,10 +17,9 @@ export async function applyLimits(
   path: string,
   resources: Resources,
 ): Promise<void> {
-  const home = (controller: string) => homeOf(hierarchies, controller);
-  checkUsage(home('memory'), path, resources);
+  checkUsage(homeOf(hierarchies, 'memory'), path, resources);
   const current = resources.memory || resources.cpu ? currentOf(hierarchies, path) : {};
-  const settings = settingsFor(resources, (name) => home(name)?.version, current);
+  const settings = settingsOf(hierarchies, resources, current);
   const undo: (readonly [file: string, value: string])[] = [];
   try {
     await writeAll(
@@ -43,8 +42,16 @@ export function controllersOf(
   resources: Resources,
   current: CurrentLimits = {},
 ): ReadonlySet<string> {
-  const settings = settingsFor(resources, (name) => homeOf(hierarchies, name)?.version, current);
-  return new Set(settings.map(({ controller }) => controller));
+  return new Set(settingsOf(hierarchies, resources, current).map(({ controller }) => controller));
+}
+
+/** All writes that these limits are, in order. Kinds as `applyLimits`. */
+export function settingsOf(
+  hierarchies: readonly Hierarchy[],
+  resources: Resources,
+  current: CurrentLimits,
+): readonly Setting[] {
+  return settingsFor(resources, (name) => homeOf(hierarchies, name)?.version, current);
 }
 
 interface Write {
@@ -111,7 +118,8 @@ export function currentOf(hierarchies: readonly Hierarchy[], path: string): Curr
     home?.version === version ? readValue(join(home.root, path, file)) : undefined;
   const memoryAndSwap = limited(read(memory, 1, 'memory.memsw.limit_in_bytes'));
   const limit = limited(read(memory, 1, 'memory.limit_in_bytes') ?? read(memory, 2, 'memory.max'));
-  const [quota, period] = read(cpu, 2, 'cpu.max')?.split(' ') ?? [];
+  const v1Cpu = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((file) => read(cpu, 1, file));
+  const [quota, period] = read(cpu, 2, 'cpu.max')?.split(' ') ?? v1Cpu;
   return {
     ...(memoryAndSwap === undefined ? {} : { memoryAndSwap }),
     ...(limit === undefined ? {} : { memory: limit }),

@@ -49,6 +49,10 @@ export class HostCgroup implements Cgroup {
     };
   }
 
+  async entered(): Promise<void> {
+    // A folder stays by itself.
+  }
+
   async exists(): Promise<boolean> {
     return this.#folders().some((folder) => existsSync(folder));
   }

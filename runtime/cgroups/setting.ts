@@ -17,7 +17,7 @@ export interface CurrentLimits {
   readonly memoryAndSwap?: number;
   /** v1 memory.limit_in_bytes, v2 memory.max. */
   readonly memory?: number;
-  /** v2 cpu.max. */
+  /** v1 cpu.cfs_quota_us, v2 cpu.max. */
   readonly quota?: number;
   readonly period?: number;
 }
