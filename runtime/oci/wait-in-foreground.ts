@@ -1,8 +1,7 @@
 import { constants } from 'node:os';
-import { ReadStream } from 'node:tty';
 import { codeOf } from '../base/errors.ts';
 import { tryWait } from '../sys/process.ts';
-import { resizeTerminal } from '../sys/terminal.ts';
+import { copyTerminal } from './copy-terminal.ts';
 import { ownSignals } from './own-signals.ts';
 
 /** Waits for a child of ours, hands signals on to it, and copies its terminal. Answers its exit code. */
@@ -38,30 +37,4 @@ function handOn(name: NodeJS.Signals, pid: number): void {
     // libuv keeps some to itself.
     if (codeOf(error) !== 'EINVAL') throw error;
   }
-}
-
-/** Our own terminal, raw, and the container's: input, output and size. */
-function copyTerminal(master: number): { end(): Promise<void> } {
-  const theirs = new ReadStream(master);
-  const { stdin, stdout } = process;
-  const resize = () => {
-    if (stdout.isTTY) resizeTerminal(master, stdout.rows, stdout.columns);
-  };
-  if (stdin.isTTY) stdin.setRawMode(true);
-  resize();
-  process.on('SIGWINCH', resize);
-  stdin.on('data', (data) => theirs.write(data));
-  const ended = new Promise<void>((done) => {
-    theirs.on('data', (data) => stdout.write(data));
-    // EIO: the last process that had the terminal open is gone.
-    theirs.on('error', () => done()).on('close', () => done());
-  });
-  return {
-    async end() {
-      await Promise.race([ended, new Promise((done) => setTimeout(done, 200))]);
-      if (stdin.isTTY) stdin.setRawMode(false);
-      stdin.pause();
-      theirs.destroy();
-    },
-  };
 }
