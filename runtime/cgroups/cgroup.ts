@@ -1,5 +1,6 @@
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
+import type { Leaving } from './occupants.ts';
 import type { MemoryEvents } from './stats/memory-stats.ts';
 import type { CgroupStats } from './stats/stats.ts';
 
@@ -38,6 +39,11 @@ export interface CgroupManager {
   take(path: string, resources: Resources): Promise<{ readonly group: Cgroup; readonly found: number }>;
   /** The handle of a group that may or may not exist. Kind `invalid` for a path that is not one. */
   open(path: string): Cgroup;
+  /**
+   * For a daemon that sits in a v2 group above its containers' (`parent` and all above it), and so is in the way of their limits
+   * (no-internal-process rule): moves this process into a leaf there. Undefined where it is in nobody's way.
+   */
+  leaveParents(parent: string): Leaving | undefined;
   /** Paths of the groups directly below `parent` in any hierarchy: what a crash may have left. */
   list(parent: string): Promise<readonly string[]>;
 }

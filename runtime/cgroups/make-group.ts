@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import { ifGone, readValue, writeValue } from './files.ts';
 import { checkMounted, type Hierarchy } from './hierarchies.ts';
+import { occupantNames, occupants } from './occupants.ts';
 import { ownParentMode } from './tree.ts';
 
 /** Enabled for every group where the host has them, so that usage can be read; others only when a limit needs them. */
@@ -72,25 +73,37 @@ const reasons: Readonly<Record<string, string>> = {
 /** Lets the groups below `parent` have the controllers (subtree_control), as far as `parent` has them itself. */
 function enable(parent: string, { controllers }: Hierarchy, wanted: ReadonlySet<string>): void {
   const [has, enabled] = [words(parent, 'controllers'), words(parent, 'subtree_control')];
-  for (const name of [...new Set([...accounted, ...wanted])].filter((each) => controllers.includes(each))) {
-    if (enabled.has(name) || !has.has(name)) continue;
-    try {
-      writeValue(join(parent, 'cgroup.subtree_control'), `+${name}`);
-    } catch (cause) {
-      if (!wanted.has(name)) continue;
-      const code = codeOf(cause);
-      const reason =
-        code === 'EBUSY'
-          ? 'EBUSY, as the group has processes of its own (no-internal-process rule); wanted it to have groups only'
-          : `found ${code ?? String(cause)}`;
-      throw new HullError(
-        `Cannot enable cgroup controller ${JSON.stringify(name)} below ${JSON.stringify(parent)}: ${reason}`,
-        {
-          kind: code === 'EBUSY' ? 'busy' : 'unsupported',
-          cause,
-        },
-      );
-    }
+  const missing = [...new Set([...accounted, ...wanted])].filter(
+    (name) => controllers.includes(name) && has.has(name) && !enabled.has(name),
+  );
+  if (missing.length === 0) return;
+  // With processes inside, cpu and pids alone could be enabled, and nobody could enter the groups below any more (they are threaded then).
+  const inside = occupants(parent);
+  for (const name of missing) {
+    const refused = inside.length > 0 ? { code: 'EBUSY', cause: undefined } : tryEnable(parent, name);
+    if (!refused || !wanted.has(name)) continue;
+    const { code, cause } = refused;
+    const who = inside.length > 0 ? `: ${occupantNames(inside)}` : '';
+    const reason =
+      code === 'EBUSY'
+        ? `EBUSY, as the group has processes of its own (no-internal-process rule)${who}; wanted it to have groups only`
+        : `found ${code}`;
+    throw new HullError(
+      `Cannot enable cgroup controller ${JSON.stringify(name)} below ${JSON.stringify(parent)}: ${reason}`,
+      { kind: code === 'EBUSY' ? 'busy' : 'unsupported', cause },
+    );
+  }
+}
+
+function tryEnable(
+  parent: string,
+  name: string,
+): { readonly code: string; readonly cause: unknown } | undefined {
+  try {
+    writeValue(join(parent, 'cgroup.subtree_control'), `+${name}`);
+    return undefined;
+  } catch (cause) {
+    return { code: codeOf(cause) ?? String(cause), cause };
   }
 }
 

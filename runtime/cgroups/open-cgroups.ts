@@ -8,6 +8,7 @@ import { readFeatures } from './features.ts';
 import { type CgroupWaits, defaultWaits, HostCgroup } from './group.ts';
 import { findHierarchies, type Hierarchy } from './hierarchies.ts';
 import { makeGroup } from './make-group.ts';
+import { type Leaving, leaveParents } from './occupants.ts';
 import { describeProcesses } from './processes.ts';
 import { childGroups } from './tree.ts';
 
@@ -72,6 +73,10 @@ class HostCgroups implements CgroupManager {
     await applyLimits(this.#hierarchies, group.path, resources);
     undo.commit();
     return group;
+  }
+
+  leaveParents(parent: string): Leaving | undefined {
+    return leaveParents(this.#hierarchies, parent);
   }
 
   async list(parent: string): Promise<readonly string[]> {

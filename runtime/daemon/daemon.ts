@@ -7,6 +7,7 @@ import { Cleanup } from '../base/cleanup.ts';
 import { codeOf, HullError } from '../base/errors.ts';
 import { errorText, type Log } from '../base/log.ts';
 import { once } from '../base/once.ts';
+import type { CgroupManager } from '../cgroups/cgroup.ts';
 import { openCgroups } from '../cgroups/open-cgroups.ts';
 import { boundingSet } from '../containers/capabilities.ts';
 import { ContainerTable } from '../containers/container-table.ts';
@@ -93,6 +94,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     readKernelFacts(),
   ]);
   undo.push(() => driver.close());
+  leaveCgroupParents(cgroups, options);
   log.info('storage driver chosen', { driver: driver.name, why });
   const imageRoot = join(dataRoot, 'images', driver.name);
   const insecure = parseInsecureRegistries(options.insecureRegistries ?? []);
@@ -198,6 +200,17 @@ async function cgroupParentOf({
     .digest('hex');
   const above = cgroupParent.split('/').filter((name) => name !== '');
   return [...above, `hull-${digest.slice(0, 8)}`].join('/');
+}
+
+/** On cgroup v2 a process in a group above the containers' would be in the way of their limits. */
+function leaveCgroupParents(cgroups: CgroupManager, { cgroupParent = '', log }: DaemonOptions): void {
+  const { group, movedTo, others } = cgroups.leaveParents(cgroupParent) ?? {};
+  if (movedTo !== undefined) log.info('moved out of the way of containers’ limits', { cgroup: movedTo });
+  else if (others !== undefined)
+    log.warn('containers can have no limits of v2: the cgroup above them has processes, wanted groups only', {
+      cgroup: group,
+      others,
+    });
 }
 
 /** Stops every container, all at once. One that does not stop is said and left. */
