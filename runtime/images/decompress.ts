@@ -1,8 +1,7 @@
-import { Readable, type Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { ProgramCompression } from './decompress-with-program.ts';
+import { transformed } from './transformed.ts';
 import { zstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | ProgramCompression;
@@ -61,9 +60,10 @@ async function* through(
   source: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array> {
   try {
-    if (compression === 'gzip') yield* decode(source, createGunzip({ chunkSize }));
+    if (compression === 'gzip') yield* transformed(source, createGunzip({ chunkSize }));
     else
-      for await (const frame of zstdFrames(source)) yield* decode(frame, createZstdDecompress({ chunkSize }));
+      for await (const frame of zstdFrames(source))
+        yield* transformed(frame, createZstdDecompress({ chunkSize }));
   } catch (error) {
     const code = codeOf(error) ?? '';
     if (!/^(Z_|ZSTD_|ERR_ZLIB)/.test(code)) throw error;
@@ -71,17 +71,5 @@ async function* through(
       `Cannot decompress the archive: found damaged ${compression} data (${code}), wanted it whole`,
       { kind: 'invalid', cause: error },
     );
-  }
-}
-
-async function* decode(source: AsyncIterable<Uint8Array>, decoder: Transform): AsyncGenerator<Uint8Array> {
-  const input = pipeline(Readable.from(source, { objectMode: false }), decoder);
-  // The decoder's own failure comes out of the loop below; this keeps it from being "unhandled" as well.
-  input.catch(() => undefined);
-  try {
-    yield* decoder;
-    await input;
-  } finally {
-    decoder.destroy();
   }
 }

@@ -46,9 +46,14 @@ export async function dockerArchive(image: FixtureImage, ...tags: string[]): Pro
   ]);
 }
 
-/** An OCI image layout; with `dockerToo` the manifest.json that `docker save` adds since 25. Layers are compressed by gzip. */
-export async function ociArchive(image: FixtureImage, tag: string, dockerToo = false): Promise<Buffer> {
-  const blobs = image.layers.map((tar) => (dockerToo ? tar : gzipSync(tar)));
+/** An OCI image layout; with `dockerToo` the manifest.json that `docker save` adds since 25, and plain layers. */
+export async function ociArchive(
+  image: FixtureImage,
+  tag: string,
+  dockerToo = false,
+  compress: (tar: Buffer) => Buffer = gzipSync,
+): Promise<Buffer> {
+  const blobs = image.layers.map((tar) => (dockerToo ? tar : compress(tar)));
   const describe = (mediaType: string, data: string | Buffer) => ({
     mediaType,
     digest: digestOf(data),

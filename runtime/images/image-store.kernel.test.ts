@@ -1,12 +1,16 @@
+import { execFileSync } from 'node:child_process';
 import { readdir } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { isOnPath } from '../storage/on-path.ts';
 import { chainIds, digestOf, hexOf } from './digest.ts';
 import { dockerArchive, type FixtureImage, imageOf, ociArchive } from './image-fixture.ts';
 import { describeWithImages, nobody } from './image-suite.ts';
 import { base, upper } from './small-image.ts';
 import { tarOf } from './tar-fixture.ts';
+
+const noXz = (await isOnPath('xz')) ? '' : ' (skipped: no program xz)';
 
 await describeWithImages('image store', (shop) => {
   test('loads, lists, finds, tags and removes', async () => {
@@ -43,6 +47,16 @@ await describeWithImages('image store', (shop) => {
     ]);
     await shop.expectEmpty();
     await expect(shop.store.get('box:1')).rejects.toMatchObject({ kind: 'not-found' });
+  });
+
+  test.skipIf(noXz)(`an image with layers by xz is the same as with plain ones${noXz}`, async () => {
+    const image = await imageOf([base, upper]);
+    const layers = image.layers.map((input) => execFileSync('xz', ['-c'], { input }));
+    await shop.load(await dockerArchive({ ...image, layers }, 'xz:1'));
+    await shop.load(await dockerArchive(image, 'plain:1'));
+    expect((await shop.store.get(image.id)).tags).toEqual(['xz:1', 'plain:1']);
+    expect(await shop.contentOf('xz:1')).toEqual({ motd: 'hello', new: 'new' });
+    expect(await shop.open()).toEqual([]);
   });
 
   test('images share layers, which go with the last of them; a name moves to the newer image', async () => {

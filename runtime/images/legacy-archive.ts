@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Spool, SpooledBlob } from './blobs.ts';
-import { compressionOf, decompress } from './decompress.ts';
 import { chainIds, type Digest, digestOf, hexOf } from './digest.ts';
+import { plainLayer } from './plain-layer.ts';
 import { fileEntry, folderEntry, textEntry } from './tar-writing/plain-entries.ts';
 import type { TarSource } from './tar-writing/write-tar.ts';
 import type { HeldImage } from './write-archive.ts';
@@ -67,17 +67,6 @@ function layerFolders(
     folders.push({ id, json: JSON.stringify({ id, ...place, ...content }) });
   }
   return folders;
-}
-
-async function plainLayer(blob: SpooledBlob, spool: Spool): Promise<SpooledBlob> {
-  const compression = await compressionOfFile(blob.path);
-  return compression === 'none' ? blob : spool.write(decompress(createReadStream(blob.path)));
-}
-
-async function compressionOfFile(path: string): Promise<ReturnType<typeof compressionOf>> {
-  await using file = await open(path, 'r');
-  const { buffer, bytesRead } = await file.read(Buffer.alloc(6), 0, 6, 0);
-  return compressionOf(buffer.subarray(0, bytesRead));
 }
 
 async function documentOf({ path }: SpooledBlob): Promise<Readonly<Record<string, unknown>>> {

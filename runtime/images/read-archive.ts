@@ -13,6 +13,7 @@ import {
   parseManifest,
 } from './documents.ts';
 import type { ImageConfig } from './image-store.ts';
+import { plainLayer } from './plain-layer.ts';
 import { readLegacy } from './read-legacy.ts';
 import { insideRoot } from './root-paths.ts';
 import { showName } from './tar-header.ts';
@@ -46,7 +47,11 @@ export async function readArchive(
   archive: AsyncIterable<Uint8Array>,
   spool: Spool,
 ): Promise<readonly ArchivedImage[]> {
-  const files = await spoolFiles(archive, spool);
+  const images = await readImages(await spoolFiles(archive, spool), spool);
+  return await Promise.all(images.map((image) => withUsualLayers(image, spool)));
+}
+
+async function readImages(files: Files, spool: Spool): Promise<readonly ArchivedImage[]> {
   const manifest = files('manifest.json');
   if (manifest) return readDockerArchive(await text(manifest), files);
   const index = files('index.json');
@@ -56,6 +61,13 @@ export async function readArchive(
   throw invalid(
     'found neither manifest.json nor index.json in it, wanted what "docker save" writes or an OCI image layout',
   );
+}
+
+/** The image specification has no name for layers by bzip2 and xz, and no registry takes them: those are kept as plain ones. */
+async function withUsualLayers(image: ArchivedImage, spool: Spool): Promise<ArchivedImage> {
+  const layers: SpooledBlob[] = [];
+  for (const layer of image.layers) layers.push(await plainLayer(layer, spool, ['none', 'gzip', 'zstd']));
+  return { ...image, layers };
 }
 
 async function spoolFiles(archive: AsyncIterable<Uint8Array>, spool: Spool): Promise<Files> {

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Spool, SpooledBlob } from '../blobs.ts';
 import { type Manifest, mediaTypes, parseManifest } from '../documents.ts';
 import type { ArchivedImage } from '../read-archive.ts';
+import { transformed } from '../transformed.ts';
 import type { StoredImage } from './depot.ts';
 
 const plainTypes: readonly string[] = [mediaTypes.layer, 'application/vnd.docker.image.rootfs.diff.tar'];
@@ -45,17 +45,9 @@ export async function compressLayers(
   };
 }
 
-async function* gzip(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+function gzip(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const gzipped = createGzip({ chunkSize: 128 * 1024 });
-  const input = pipeline(createReadStream(path, { highWaterMark: 256 * 1024 }), gzipped, { signal });
-  // Its failure comes out of the loop as well.
-  input.catch(() => undefined);
-  try {
-    yield* gzipped;
-    await input;
-  } finally {
-    gzipped.destroy();
-  }
+  return transformed(createReadStream(path, { highWaterMark: 256 * 1024 }), gzipped, signal);
 }
 
 export const manifestOf = (stored: StoredImage): Manifest =>
