@@ -62,8 +62,7 @@ export function refuseUnsupported({ linux }: Spec): void {
     throw new HullError('Cannot use linux.intelRdt: hull has no support for resctrl', {
       kind: 'unsupported',
     });
-  if (!linux.mountLabel) return;
-  requireModule('SELinux', `linux.mountLabel ${quote(linux.mountLabel)}`, hasSelinux());
+  if (!linux.mountLabel || !hasSelinux()) return;
   throw new HullError('Cannot use linux.mountLabel: hull sets no SELinux contexts on mounts', {
     kind: 'unsupported',
   });
@@ -79,7 +78,8 @@ function hasApparmor(): boolean {
   return existsSync(file) && readFileSync(file, 'utf8').startsWith('Y');
 }
 
-const hasSelinux = (): boolean => existsSync('/sys/fs/selinux/enforce');
+/** Where not, the kernel gives no file a label. */
+export const hasSelinux = (): boolean => existsSync('/sys/fs/selinux/enforce');
 
 /** linux/ioprio.h */
 const ioClasses = { IOPRIO_CLASS_RT: 1, IOPRIO_CLASS_BE: 2, IOPRIO_CLASS_IDLE: 3 };

@@ -6,6 +6,7 @@ import { HullError } from '../base/errors.ts';
 import type { Hook, Process, Spec } from '../base/oci.ts';
 import { type DetachedRequest, needsSync } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
+import { hasSelinux } from '../launch/process-attributes-steps.ts';
 import type { Context } from './context.ts';
 import { cgroupPathOf, createGroup } from './groups.ts';
 import { withHome } from './home.ts';
@@ -36,6 +37,8 @@ export async function createContainer(context: Context, options: CreateOptions):
   const { folder, rootfs, spec } = readBundle(options.bundle, options.config);
   debug(context, `container ${id}: bundle ${folder}, root ${rootfs}`);
   checkTerminal(spec, options);
+  if (spec.linux.mountLabel && !hasSelinux())
+    warn(context, 'linux.mountLabel is passed over: SELinux is not enabled in this kernel');
   if (spec.process.terminal && options.consoleSocket === undefined)
     context.caller.needOwnProcess('the terminal is copied');
   needOwnProcessForHooks(context.caller, spec.hooks);

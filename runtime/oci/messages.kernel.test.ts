@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeOci } from './oci-suite.ts';
@@ -50,4 +50,17 @@ describeOci('what hull oci says', (fixture) => {
     for (const part of ['bundle', 'in cgroup', 'waits for the start', 'told to go on', 'deleted'])
       expect(lines).toContain(part);
   });
+
+  it.skipIf(existsSync('/sys/fs/selinux/enforce'))(
+    'that no mount can have a SELinux label here',
+    async () => {
+      const f = fixture();
+      await f.configure(['true'], { linux: { mountLabel: 'system_u:object_r:svirt_sandbox_file_t:s0' } });
+      expect(await f.oci('run', f.id())).toEqual({
+        code: 0,
+        stdout: '',
+        stderr: 'hull oci: linux.mountLabel is passed over: SELinux is not enabled in this kernel\n',
+      });
+    },
+  );
 });
