@@ -17,7 +17,9 @@ import type { CgroupStats } from './stats/stats.ts';
  * @example
  * const cgroups = await openCgroups();
  * const group = await cgroups.create(`hull/${id}`, spec.linux.resources ?? {});
- * // launch with group.entry, wait for the exit …
+ * // launch with group.entry …
+ * await group.entered();
+ * // wait for the exit …
  * const oom = await group.oomKilled();
  * await group.kill(AbortSignal.timeout(10_000));
  * await group.remove();
@@ -73,6 +75,8 @@ export interface Cgroup {
   /** As `hull/<container id>`, the same below every hierarchy's root. */
   readonly path: string;
   readonly entry: CgroupEntry;
+  /** To be called when the first process is in it: what may have kept the group for it until then goes. */
+  entered(): Promise<void>;
   exists(): Promise<boolean>;
   /** Of this group and all below it, each once, in every hierarchy. */
   pids(): Promise<readonly number[]>;

@@ -8,5 +8,5 @@ export interface Context {
   readonly log?: string;
   readonly logFormat: 'text' | 'json';
   readonly debug: boolean;
-  readonly cgroups: 'cgroupfs' | 'disabled';
+  readonly cgroups: 'cgroupfs' | 'systemd' | 'disabled';
 }

@@ -8,7 +8,7 @@ import { type DetachedRequest, needsSync } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import { hasSelinux } from '../launch/process-attributes-steps.ts';
 import type { Context } from './context.ts';
-import { cgroupPathOf, createGroup } from './groups.ts';
+import { createGroup, groupPlaceOf } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { debug, warn } from './messages.ts';
@@ -43,10 +43,11 @@ export async function createContainer(context: Context, options: CreateOptions):
     context.caller.needOwnProcess('the terminal is copied');
   needOwnProcessForHooks(context.caller, spec.hooks);
   needOwnProcessForListener(context, spec.linux.seccomp);
+  if (context.cgroups === 'systemd') context.caller.needOwnProcess('systemd makes the cgroup');
   await using undo = new Cleanup();
   const files = reserveId(context.root, id);
   undo.push(() => removeState(files));
-  const cgroupPath = context.cgroups === 'disabled' ? undefined : cgroupPathOf(spec, id);
+  const place = await groupPlaceOf(context.cgroups, spec, id);
   let state: ContainerState = {
     id,
     init_process_pid: 0,
@@ -55,7 +56,8 @@ export async function createContainer(context: Context, options: CreateOptions):
     bundle: folder,
     rootfs,
     owner: ownerName(),
-    ...(cgroupPath === undefined ? {} : { cgroup_path: cgroupPath }),
+    ...(place ? { cgroup_path: place.path } : {}),
+    ...(place?.systemd ? { systemd: place.systemd } : {}),
     ...(sharesMounts(spec) ? { mounts_at_root: countMounts(rootfs) } : {}),
     config: spec,
     start_steps: [],
@@ -63,21 +65,21 @@ export async function createContainer(context: Context, options: CreateOptions):
   undo.push(() => removeOwnMounts(state));
   // Before anything is made that it could lead a later `delete` to.
   writeState(files, state);
-  const taken = cgroupPath === undefined ? undefined : await createGroup(cgroupPath, spec);
+  const taken = place && (await createGroup(place, spec));
   const group = taken?.group;
   debug(
     context,
-    `container ${id}: ${group ? `in cgroup ${cgroupPath}` : 'stays in the cgroups of the caller'}`,
+    `container ${id}: ${group ? `in cgroup ${place?.path}` : 'stays in the cgroups of the caller'}`,
   );
   if (!group) state = withoutGroup(state);
   if (taken && taken.found > 0)
     warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
   else if (group) undo.push(() => group.remove());
+  const notify = process.env.NOTIFY_SOCKET ? await import('./notify-socket.ts') : undefined;
+  const wanted = { ...spec, process: withSockets(await withHome(spec.process, rootfs)) };
   const request: DetachedRequest = {
     id,
-    spec: withHooksEnvironment(
-      withLimits(context, { ...spec, process: withSockets(await withHome(spec.process, rootfs)) }),
-    ),
+    spec: withHooksEnvironment(withLimits(context, notify?.withNotifyFolder(wanted, files) ?? wanted)),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
     cgroup: group?.entry ?? { v1Procs: [] },
     noPivot: options.noPivot,
@@ -104,6 +106,7 @@ export async function createContainer(context: Context, options: CreateOptions):
     },
   });
   undo.push(() => killFirst(pid));
+  await group?.entered();
   state = {
     ...state,
     init_process_pid: pid,

@@ -17,6 +17,7 @@ export async function deleteContainer(
   { force }: { readonly force: boolean },
 ): Promise<void> {
   needOwnProcessForHooks(context.caller, state.config.hooks);
+  if (state.systemd) context.caller.needOwnProcess('systemd made the cgroup');
   const status = await statusOf(context.root, state);
   if (status !== 'stopped' && status !== 'created' && !force)
     throw new HullError(`cannot delete container ${state.id} that is not stopped: ${status}`, {

@@ -1,20 +1,38 @@
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Resources, Spec } from '../base/oci.ts';
-import type { Cgroup } from '../cgroups/cgroup.ts';
+import type { Cgroup, CgroupManager } from '../cgroups/cgroup.ts';
 import { defaultDeviceRules } from '../cgroups/devices/device-list.ts';
 import { openCgroups } from '../cgroups/open-cgroups.ts';
+import type { Manager } from '../cgroups/systemd/systemctl.ts';
+import type { Context } from './context.ts';
 import type { ContainerState } from './state-store.ts';
 
-/**
- * Below the root of every hierarchy: `linux.cgroupsPath`, or the id. A systemd path (`slice:prefix:name`) needs systemd to
- * make it.
- */
-export function cgroupPathOf(spec: Spec, id: string): string {
+/** Where a container's cgroup is, and whose systemd makes it, if one does. */
+export interface GroupPlace {
+  /** Below the root of every hierarchy. */
+  readonly path: string;
+  readonly systemd?: Manager;
+}
+
+/** Undefined where the container is to have none. */
+export async function groupPlaceOf(
+  cgroups: Context['cgroups'],
+  spec: Spec,
+  id: string,
+): Promise<GroupPlace | undefined> {
+  if (cgroups === 'disabled') return undefined;
+  if (cgroups === 'cgroupfs') return { path: cgroupPathOf(spec, id) };
+  const { unitPlaceOf } = await import('./systemd.ts');
+  return await unitPlaceOf(spec, id);
+}
+
+/** `linux.cgroupsPath`, or the id. */
+function cgroupPathOf(spec: Spec, id: string): string {
   const wanted = spec.linux.cgroupsPath;
   if (wanted === undefined || wanted === '') return id;
   if (/^[^/]*:[^/]*:[^/]*$/.test(wanted))
     throw new HullError(
-      `Cannot use linux.cgroupsPath ${JSON.stringify(wanted)}: hull does not drive systemd, wanted a path`,
+      `Cannot use linux.cgroupsPath ${JSON.stringify(wanted)}: found a path of systemd, wanted one of folders, or --systemd-cgroup`,
       { kind: 'unsupported' },
     );
   const names = wanted.split('/').filter((name) => name !== '' && name !== '.');
@@ -26,12 +44,14 @@ export function cgroupPathOf(spec: Spec, id: string): string {
  * path or limits: the container stays in the caller's.
  */
 export async function createGroup(
-  path: string,
-  { linux: { resources = {}, cgroupsPath } }: Spec,
+  place: GroupPlace,
+  { annotations, linux: { resources = {}, cgroupsPath } }: Spec,
 ): Promise<{ readonly group: Cgroup; readonly found: number } | undefined> {
   try {
-    return await (await openCgroups()).take(path, resourcesOf(resources));
+    const cgroups = await cgroupsOf(place.systemd, annotations);
+    return await cgroups.take(place.path, resourcesOf(resources));
   } catch (error) {
+    if (place.systemd) throw error;
     if (process.geteuid?.() === 0 || !isDenied(error) || cgroupsPath) throw error;
     // Device rules are in every specification, and a user namespace opens no devices anyway.
     const limits = Object.entries(resources).filter(
@@ -60,10 +80,17 @@ export function resourcesOf(resources: Resources): Resources {
   };
 }
 
-export async function groupOf(state: ContainerState): Promise<Cgroup | undefined> {
-  if (state.cgroup_path === undefined) return undefined;
-  const cgroups = await openCgroups();
-  return cgroups.open(state.cgroup_path);
+export async function groupOf({ cgroup_path: path, systemd }: ContainerState): Promise<Cgroup | undefined> {
+  return path === undefined ? undefined : (await cgroupsOf(systemd)).open(path);
+}
+
+async function cgroupsOf(
+  systemd: Manager | undefined,
+  annotations?: Readonly<Record<string, string>>,
+): Promise<CgroupManager> {
+  if (systemd === undefined) return await openCgroups();
+  const { openUnits } = await import('./systemd.ts');
+  return await openUnits(systemd, annotations);
 }
 
 export async function needGroup(state: ContainerState, action: string): Promise<Cgroup> {

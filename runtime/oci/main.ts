@@ -75,16 +75,9 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
       root: values.root === undefined ? defaultRoot() : caller.path(values.root),
       logFormat: values['log-format'] === 'json' ? 'json' : 'text',
       debug: values.debug,
-      cgroups: values['cgroup-manager'] === 'disabled' ? 'disabled' : 'cgroupfs',
+      cgroups: cgroupsOf(values['cgroup-manager'], values['systemd-cgroup']),
       ...logFile(caller, values.log),
     };
-    if (values['systemd-cgroup'] || values['cgroup-manager'] === 'systemd')
-      throw new HullError(
-        'Cannot use systemd for cgroups: hull makes them by itself, wanted no --systemd-cgroup',
-        {
-          kind: 'unsupported',
-        },
-      );
     const command = commands[verb];
     if (!command)
       throw new HullError(
@@ -107,6 +100,16 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
     fail(context ?? { caller }, error);
     return verb === 'exec' ? 255 : 1;
   }
+}
+
+/** crun's option has a word for each way; of runc's and crun's flag the last word is systemd's. */
+function cgroupsOf(manager: string | undefined, systemd: boolean): Context['cgroups'] {
+  const wanted = systemd ? 'systemd' : (manager ?? 'cgroupfs');
+  if (wanted === 'cgroupfs' || wanted === 'systemd' || wanted === 'disabled') return wanted;
+  throw new HullError(
+    `Cannot use --cgroup-manager ${JSON.stringify(wanted)}: wanted cgroupfs, systemd or disabled`,
+    { kind: 'invalid' },
+  );
 }
 
 function defaultRoot(): string {

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Spec } from '../base/oci.ts';
+import type { Manager } from '../cgroups/systemd/systemctl.ts';
 import type { LaunchStep } from '../launch/types.ts';
 
 /** A container of the command line, as its state file has it (names as runc's state.json, as far as it has them). */
@@ -27,6 +28,8 @@ export interface ContainerState {
   readonly owner: string;
   /** Below every hierarchy's root; absent where the container has no cgroup. */
   readonly cgroup_path?: string;
+  /** Whose systemd has made the cgroup, as a unit. */
+  readonly systemd?: Manager;
   /** Mounts at the root before the container's own, where it has no mount namespace. */
   readonly mounts_at_root?: number;
   readonly config: Spec;

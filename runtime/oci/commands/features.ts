@@ -14,7 +14,7 @@ export async function featuresCommand(context: Context, args: readonly string[])
     linux: {
       namespaces: ['cgroup', 'ipc', 'mount', 'network', 'pid', 'time', 'user', 'uts'],
       capabilities: capabilityNames,
-      cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+      cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
       seccomp: { enabled: true },
       apparmor: { enabled: false },
       selinux: { enabled: false },

@@ -1,0 +1,75 @@
+import type { Resources } from '../../base/oci.ts';
+import { currentOf, homeOf, settingsOf } from '../apply-limits.ts';
+import { type CgroupWaits, HostCgroup } from '../group.ts';
+import type { Hierarchy } from '../hierarchies.ts';
+import type { Hold } from './start-scope.ts';
+import { type Manager, stopUnit, systemctl } from './systemctl.ts';
+import { unitProperties } from './unit-properties.ts';
+
+export interface SystemdPlace {
+  readonly manager: Manager;
+  readonly unit: string;
+  readonly hierarchies: readonly Hierarchy[];
+  readonly waits: CgroupWaits;
+}
+
+/** A group that systemd has made for a unit, and hull in the hierarchies that systemd does not know. */
+export class SystemdCgroup extends HostCgroup {
+  readonly #place: SystemdPlace;
+  #hold: Hold | undefined;
+  #limits: Resources = {};
+
+  constructor(path: string, place: SystemdPlace) {
+    super(path, place.hierarchies, place.waits);
+    this.#place = place;
+  }
+
+  /** @param limits which the hold was in the way of */
+  keepBy(hold: Hold, limits: Resources): void {
+    this.#hold = hold;
+    this.#limits = limits;
+  }
+
+  override async entered(): Promise<void> {
+    await this.#release();
+    await super.update(this.#limits);
+  }
+
+  override async update(resources: Resources): Promise<void> {
+    const { manager, unit, hierarchies } = this.#place;
+    // First by files: the kernel knows better what can be, and on an error all is as before.
+    await super.update(resources);
+    const settings = settingsOf(hierarchies, resources, currentOf(hierarchies, this.path));
+    const words = unitProperties(settings, (name) => homeOf(hierarchies, name)?.version);
+    if (words.length === 0) return;
+    await systemctl(manager, 'set-property', '--runtime', unit, ...words);
+    // systemd has written what it knows, and rounded a quota.
+    await super.update(resources);
+  }
+
+  override async remove(): Promise<void> {
+    await this.#release();
+    await super.remove();
+    await this.#stop();
+  }
+
+  override async removeEmpty(): Promise<boolean> {
+    await this.#release();
+    if (!(await super.removeEmpty())) return false;
+    await this.#stop();
+    return true;
+  }
+
+  async #release(): Promise<void> {
+    const hold = this.#hold;
+    this.#hold = undefined;
+    await hold?.release();
+  }
+
+  async #stop(): Promise<void> {
+    const { manager, unit } = this.#place;
+    await stopUnit(manager, unit);
+    // What was set outlives a slice, as it may be started again by its name.
+    if (unit.endsWith('.slice')) await systemctl(manager, 'revert', unit);
+  }
+}
