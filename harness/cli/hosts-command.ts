@@ -13,12 +13,13 @@ export function hostsCommand(): Command {
         console.log(`${host.name}  ${host.provider}, ${host.distribution} ${host.release}, ${machine}`);
         if (host.kernelArgs.length > 0) console.log(`  kernel arguments: ${host.kernelArgs.join(' ')}`);
         for (const engine of host.engines) {
-          for (const { name, required, onDemand, fileSystem, options } of engine.drivers) {
+          for (const { name, required, onDemand, fileSystem, packages = [], options } of engine.drivers) {
             const settings = Object.entries(options).map(([key, value]) => `${key}=${value}`);
             const words = [
               required ? 'required' : 'not required',
               ...(onDemand ? ['on demand'] : []),
               ...(fileSystem ? [`on ${fileSystem}`] : []),
+              ...(packages.length > 0 ? [`with ${packages.join(' ')}`] : []),
               ...settings,
             ];
             console.log(`  ${host.name}/${engine.name}/${name}  ${words.join(', ')}`);

@@ -1,4 +1,4 @@
-import type { HostDefinition } from '../hosts/host.ts';
+import type { DriverDefinition, HostDefinition } from '../hosts/host.ts';
 import { DockerEngine } from './docker-engine.ts';
 import type { Engine } from './engine.ts';
 import { HullEngine } from './hull-engine.ts';
@@ -15,12 +15,20 @@ export function createEngine(name: string, projectDir: string, cacheDir: string)
   }
 }
 
-/** The host with what these engines need of it. */
-export function equipped(host: HostDefinition, engines: readonly Engine[]): HostDefinition {
+/** The host with what these engines and drivers need of it. */
+export function equipped(
+  host: HostDefinition,
+  engines: readonly Engine[],
+  drivers: readonly DriverDefinition[] = [],
+): HostDefinition {
   const needs = engines.map((engine) => engine.needs);
   return {
     ...host,
-    packages: [...host.packages, ...needs.flatMap(({ packages }) => packages)],
+    packages: [
+      ...host.packages,
+      ...needs.flatMap(({ packages }) => packages),
+      ...drivers.flatMap(({ packages = [] }) => packages),
+    ],
     kernelArgs: [...host.kernelArgs, ...needs.flatMap(({ kernelArgs }) => kernelArgs)],
   };
 }

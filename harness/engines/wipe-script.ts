@@ -34,9 +34,12 @@ for n in 1 2 3; do # the pool goes after its thin devices
   devices | sort -r | while read -r name; do dmsetup remove --retry "$name" 2>/dev/null; done
 done
 for loop in $(loops); do losetup -d "$loop"; done
+pool=seatrial-\${data##*/}
+pools() { command -v zpool >/dev/null && zpool list -H -o name "$pool" 2>/dev/null; }
+[ -z "$(pools)" ] || zpool destroy -f "$pool"
 groups | while read -r folder; do find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null; done
 rm -rf "$data" "$data.fs" "$exec"
-left=$(devices; loops; groups; mounts; [ -e "$data" ] && echo "$data"; [ -e "$exec" ] && echo "$exec")
+left=$(devices; loops; pools; groups; mounts; [ -e "$data" ] && echo "$data"; [ -e "$exec" ] && echo "$exec")
 [ -z "$left" ] && exit 0
 echo "left over:" $left
 exit 1

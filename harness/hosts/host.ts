@@ -113,6 +113,7 @@ export interface HostDefinition {
   readonly diskGiB: number;
   /** Words added to the kernel's command line. */
   readonly kernelArgs: readonly string[];
+  /** As `parsePackages` reads them. */
   readonly packages: readonly string[];
   readonly engines: readonly EngineDefinition[];
 }
@@ -122,7 +123,7 @@ export interface EngineDefinition {
   readonly drivers: readonly DriverDefinition[];
 }
 
-export type DataRootFileSystem = 'btrfs' | 'ext4' | 'xfs';
+export type DataRootFileSystem = 'btrfs' | 'ext4' | 'xfs' | 'zfs';
 
 export interface DriverDefinition {
   readonly name: string;
@@ -132,5 +133,7 @@ export interface DriverDefinition {
   readonly onDemand?: boolean;
   /** The engine's data root is on a file system of this type, in a file on the host's disk. */
   readonly fileSystem?: DataRootFileSystem | undefined;
+  /** What the host's image has besides in runs with this driver. Default: none. */
+  readonly packages?: readonly string[];
   readonly options: Readonly<Record<string, string>>;
 }

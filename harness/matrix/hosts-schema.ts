@@ -1,13 +1,16 @@
 import { z } from 'zod';
+import { debianPackage } from '../provision/debian-package.ts';
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9_.-]*$/);
+const packages = z.array(z.string().regex(debianPackage)).default([]);
 const optionValue = z.union([z.string(), z.number(), z.boolean()]).transform(String);
 
 const Driver = z.strictObject({
   name,
   required: z.boolean().default(true),
   onDemand: z.boolean().default(false),
-  fileSystem: z.enum(['btrfs', 'ext4', 'xfs']).optional(),
+  fileSystem: z.enum(['btrfs', 'ext4', 'xfs', 'zfs']).optional(),
+  packages,
   options: z.record(z.string(), optionValue).default({}),
 });
 
@@ -24,7 +27,7 @@ const Host = z.strictObject({
   cpus: z.int().min(1).max(64).default(1),
   diskGiB: z.int().min(2).default(8),
   kernelArgs: z.array(z.string().min(1)).default([]),
-  packages: z.array(z.string().min(1)).default([]),
+  packages,
   engines: z.array(Engine).min(1),
 });
 
@@ -43,12 +46,13 @@ export const wantedValues: Readonly<Record<string, string>> = {
   cpus: 'a whole number from 1 to 64',
   diskGiB: 'a whole number of GiB, at least 2',
   kernelArgs: "a list of words for the kernel's command line",
-  packages: 'a list of package names',
+  packages: 'a list of package names, such as nftables, or contrib/zfs-dkms where it is not in main',
   engines: 'a list of engines with at least one entry: {name: "hull" or "docker", drivers: […]}',
-  drivers: 'a list of drivers with at least one entry: {name, required, onDemand, fileSystem, options}',
+  drivers:
+    'a list of drivers with at least one entry: {name, required, onDemand, fileSystem, packages, options}',
   required: 'true or false',
   onDemand: 'true or false',
-  fileSystem: '"btrfs", "ext4" or "xfs"',
+  fileSystem: '"btrfs", "ext4", "xfs" or "zfs"',
   options: 'a map of option names to strings, numbers, true or false',
 };
 

@@ -6,7 +6,7 @@ it('reads the hosts.yaml of the project', async () => {
   expect(hosts.map(({ name, release }) => `${name} ${release}`)).toEqual(['debian-11 11', 'debian-13 13']);
   for (const { engines } of hosts) {
     expect(engines.map(({ name, drivers }) => `${name}: ${drivers.map((driver) => driver.name)}`)).toEqual([
-      'hull: overlay,vfs,devicemapper,btrfs',
+      'hull: overlay,vfs,devicemapper,btrfs,zfs',
     ]);
     expect(engines[0]?.drivers.every(({ required }) => required)).toBe(true);
   }
@@ -47,7 +47,7 @@ it('names line, column, field, value found and value wanted, for all problems at
     'hosts.yaml:6:16: hosts.a.memoryMiB: found "lots", wanted a whole number of MiB, at least 256.',
     'hosts.yaml:7:5: hosts.a.memory: unknown field, wanted one of provider, distribution, release, memoryMiB, cpus, diskGiB, kernelArgs, packages, engines. Did you mean "memoryMiB"?',
     'hosts.yaml:10:5: hosts.b.release: found nothing, wanted a release number or name, such as "11" or "bookworm".',
-    'hosts.yaml:16:13: hosts.b.engines[0].drivers[0].requird: unknown field, wanted one of name, required, onDemand, fileSystem, options. Did you mean "required"?',
+    'hosts.yaml:16:13: hosts.b.engines[0].drivers[0].requird: unknown field, wanted one of name, required, onDemand, fileSystem, packages, options. Did you mean "required"?',
   ]);
 });
 

@@ -1,5 +1,6 @@
 import type { HostDefinition } from '../hosts/host.ts';
 import type { Ssh } from '../ssh/ssh.ts';
+import { parsePackages } from './debian-package.ts';
 import { guestPackages } from './guest-packages.ts';
 
 export const guestNode = '/opt/seatrial/bin/node';
@@ -13,7 +14,7 @@ export async function prepareGuest(
   definition: HostDefinition,
   { signal, progress }: { readonly signal: AbortSignal; readonly progress: (message: string) => void },
 ): Promise<void> {
-  const wanted = [...guestPackages.debian, ...definition.packages];
+  const wanted = parsePackages([...guestPackages.debian, ...definition.packages]).names;
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
   const format = '${Package} ${db:Status-Abbrev}\n';
   const status = await ssh.run(['dpkg-query', '-W', '-f', format, ...wanted], {

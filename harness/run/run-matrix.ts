@@ -4,7 +4,7 @@ import { performance } from 'node:perf_hooks';
 import type { HostReport, Phase, Result } from '../../reports/schema.ts';
 import type { Engine } from '../engines/engine.ts';
 import { createEngine, equipped } from '../engines/engines.ts';
-import type { HostDefinition, HostProvider, RunningHost } from '../hosts/host.ts';
+import type { DriverDefinition, HostDefinition, HostProvider, RunningHost } from '../hosts/host.ts';
 import { buildTestImage } from '../images/test-image.ts';
 import type { Job } from '../matrix/cell.ts';
 import { HostRun } from './host-run.ts';
@@ -59,7 +59,7 @@ export async function runMatrix(options: MatrixOptions): Promise<MatrixEnd> {
   const engines = await buildEngines(options);
   const used = hosts
     .filter(({ name }) => jobs.some((job) => job.cell.host === name))
-    .map((host) => equipped(host, enginesOn(host.name, jobs, engines)));
+    .map((host) => equipped(host, enginesOn(host.name, jobs, engines), driversOn(host.name, jobs)));
   const runs = used.map((host) => new HostRun(options, host, book, imageFile, engines));
   const allOver = Promise.all(runs.map(({ over }) => over));
   const reports = await Promise.all(runs.map((run) => run.run(allOver)));
@@ -75,6 +75,10 @@ function enginesOn(
   return [...engines.values()].filter(({ name }) =>
     jobs.some(({ cell }) => cell.host === host && cell.engine === name),
   );
+}
+
+function driversOn(host: string, jobs: readonly Job[]): readonly DriverDefinition[] {
+  return [...new Set(jobs.filter(({ cell }) => cell.host === host).map(({ cell }) => cell.driver))];
 }
 
 /** Before any host is booted: a checkout that does not build is not the hosts' trouble. */

@@ -13,18 +13,20 @@ const sources = parseTargets(
 
 it('takes the machine’s own Debian mirrors with another release’s name', () => {
   const signed = '[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]';
-  expect(mirrorsFor('trixie', sources)).toEqual([
-    `deb ${signed} http://mirror.example/debian/ trixie main`,
-    `deb ${signed} http://mirror.example/debian-security/ trixie-security main`,
+  expect(mirrorsFor('trixie', ['main', 'contrib'], sources)).toEqual([
+    `deb ${signed} http://mirror.example/debian/ trixie main contrib`,
+    `deb ${signed} http://mirror.example/debian-security/ trixie-security main contrib`,
   ]);
 });
 
 it('asks for no security suite of sid', () => {
-  expect(mirrorsFor('sid', sources)).toHaveLength(1);
+  expect(mirrorsFor('sid', ['main'], sources)).toHaveLength(1);
 });
 
 it('leaves the choice to mmdebstrap where the machine has no Debian sources', () => {
-  expect(mirrorsFor('trixie', parseTargets('Ubuntu\tUbuntu\thttp://mirror.example/ubuntu/'))).toEqual([]);
+  expect(
+    mirrorsFor('trixie', ['main'], parseTargets('Ubuntu\tUbuntu\thttp://mirror.example/ubuntu/')),
+  ).toEqual([]);
 });
 
 it('passes on how the machine reaches its mirrors, and nothing else of its configuration', () => {

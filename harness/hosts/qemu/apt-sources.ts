@@ -18,14 +18,14 @@ const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
  * Where this machine takes Debian packages from, with another release's name put in. On a machine that has no Debian
  * sources (or never fetched their lists) mmdebstrap's own defaults serve.
  */
-export async function readAptSetup(suite: string): Promise<AptSetup> {
+export async function readAptSetup(suite: string, components: readonly string[]): Promise<AptSetup> {
   const format = '$(ORIGIN)\t$(LABEL)\t$(REPO_URI)';
   const [targets, config] = await Promise.all([
     execa('apt-get', ['indextargets', '--format', format, 'Created-By: Packages'], { reject: false }),
     execa('apt-config', ['dump'], { reject: false }),
   ]);
   return {
-    mirrors: mirrorsFor(suite, parseTargets(targets.stdout ?? '')),
+    mirrors: mirrorsFor(suite, components, parseTargets(targets.stdout ?? '')),
     options: [...acquireOptions(config.stdout ?? ''), ...suiteOptions(suite)],
   };
 }
@@ -37,12 +37,17 @@ export function parseTargets(text: string): readonly AptSource[] {
     .flatMap(([origin, label, uri]) => (origin && label && uri ? [{ origin, label, uri }] : []));
 }
 
-export function mirrorsFor(suite: string, sources: readonly AptSource[]): readonly string[] {
+export function mirrorsFor(
+  suite: string,
+  components: readonly string[],
+  sources: readonly AptSource[],
+): readonly string[] {
   const uriOf = (label: string) =>
     sources.find((source) => source.origin === 'Debian' && source.label === label)?.uri;
   const main = uriOf('Debian');
   if (main === undefined) return [];
-  const line = (uri: string, name: string) => `deb [signed-by=${keyring}] ${uri} ${name} main`;
+  const line = (uri: string, name: string) =>
+    `deb [signed-by=${keyring}] ${uri} ${name} ${components.join(' ')}`;
   const security = uriOf('Debian-Security');
   // sid gets its security fixes directly.
   if (security === undefined || suite === 'sid') return [line(main, suite)];

@@ -2,6 +2,7 @@ import { readdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { execa } from 'execa';
+import { type DebianPackages, parsePackages } from '../../provision/debian-package.ts';
 import { guestPackages } from '../../provision/guest-packages.ts';
 import { quote } from '../../ssh/quote.ts';
 import { buildFolder, cacheKey, readCached, writeCached } from '../cache.ts';
@@ -62,7 +63,7 @@ export async function ensureImage(definition: HostDefinition, context: HostConte
       writeFile(join(temporary, 'early.tar'), early),
       writeFile(join(temporary, 'late.tar'), late),
     ]);
-    await bootstrap(temporary, suite, packages, context);
+    await bootstrap(temporary, suite, parsePackages(packages), context);
     progress('building the image: file system');
     await makeDisk(temporary, definition.diskGiB, signal);
     await writeCached(join(temporary, 'manifest.json'), { key, name: definition.name, suite, packages });
@@ -85,16 +86,17 @@ async function openImage(folder: string, key: string): Promise<GuestImage | unde
 async function bootstrap(
   folder: string,
   suite: string,
-  packages: readonly string[],
+  { names, components }: DebianPackages,
   { signal, progress }: HostContext,
 ): Promise<void> {
-  const apt = await readAptSetup(suite);
+  const apt = await readAptSetup(suite, components);
   const hook = (stage: string, name: string) =>
     `--${stage}-hook=${quote(['tar-in', join(folder, `${name}.tar`), '/'])}`;
   const args = [
     '--variant=minbase',
     '--format=tar',
-    `--include=${packages.join(',')}`,
+    `--include=${names.join(',')}`,
+    `--components=${components.join(',')}`,
     ...['Acquire::Languages "none"', ...apt.options].map((option) => `--aptopt=${option}`),
     ...excluded.map((path) => `--dpkgopt=path-exclude=${path}`),
     hook('essential', 'early'),
