@@ -28,6 +28,9 @@ export async function startContainer(
   debug(context, `container ${state.id}: process ${state.init_process_pid} is told to go on`);
   const { hooks } = state.config;
   const untilEnd = hooks?.poststart === undefined ? ended : undefined;
+  const notify = process.env.NOTIFY_SOCKET ? await import('./notify-socket.ts') : undefined;
+  // In the foreground it is this process that stands for the container.
+  const told = notify?.tellWhenReady(context, state, ended ? process.pid : state.init_process_pid);
   await startDetached({ id: state.id, ...stateFiles(context.root, state.id) }, state.start_steps, untilEnd);
   try {
     runHooks('poststart', hooks?.poststart, stateView(state, 'running'), state.bundle);
@@ -35,4 +38,5 @@ export async function startContainer(
     await deleteContainer(context, state, { force: true });
     throw error;
   }
+  await told;
 }

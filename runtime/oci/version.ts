@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../base/errors.ts';
 
-/** Lines as those of runc and crun: who reads their versions (Docker, podman) reads these. */
+/** Lines as those of runc and crun: who reads their versions (Docker, podman) reads these. The last one, as crun's, is what can be asked for. */
 export function versionText(): string {
   const commit = commitOf(import.meta.dirname);
   const lines = [
@@ -10,6 +10,7 @@ export function versionText(): string {
     ...(commit === undefined ? [] : [`commit: ${commit}`]),
     'spec: 1.2.0',
     `node: ${process.version}`,
+    '+SYSTEMD +APPARMOR +CAP +SECCOMP +EBPF',
   ];
   return `${lines.join('\n')}\n`;
 }

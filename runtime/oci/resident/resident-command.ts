@@ -80,6 +80,8 @@ async function serve({ key, sources, isCurrent }: Artefact, socket: string, idle
     rmSync(socket, { force: true });
     const stop = new AbortController();
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => stop.abort());
+    // Calls have their own; those of whoever started this process are not theirs.
+    for (const name of ['LISTEN_FDS', 'NOTIFY_SOCKET']) delete process.env[name];
     await serveCalls({ socket, key, idleMs, sources, isCurrent, signal: stop.signal });
   } finally {
     closeSync(lock);

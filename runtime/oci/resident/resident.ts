@@ -93,8 +93,9 @@ async function serveOne(
   const caller = new RemoteCaller(socket, descriptor, client.cwd, options.programs);
   socket.resume();
   const current = options.isCurrent();
-  // Sockets of the caller's activation, and whatever else is not where we are, only it can hand on.
-  if (!current || client.foreign !== undefined || client.env.has('LISTEN_FDS')) {
+  // Sockets of the caller's activation, its manager's, and whatever else is not where we are, only it can hand on.
+  const hasSockets = client.env.has('LISTEN_FDS') || client.env.has('NOTIFY_SOCKET');
+  if (!current || client.foreign !== undefined || hasSockets) {
     caller.alone();
     return current;
   }
