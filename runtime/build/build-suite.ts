@@ -1,8 +1,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
-import { TestDaemon, testImage, whyNoDaemon } from '../daemon/daemon-fixture.ts';
-import type { DriverPlace } from '../daemon/driver-places.ts';
+import { TestDaemon, testImage } from '../daemon/daemon-fixture.ts';
+import { type DriverPlace, usualPlace } from '../daemon/driver-places.ts';
 import type { FixtureEntry } from '../images/tar-fixture.ts';
 import { type Answer, build, type Sent } from './build-fixture.ts';
 
@@ -21,8 +21,9 @@ export interface Builds {
 export function describeBuilds(
   title: string,
   tests: (builds: Builds) => void,
-  { driver, place, why: reason }: DriverPlace = { driver: 'overlay', why: whyNoDaemon() },
+  place: DriverPlace = usualPlace,
 ): void {
+  const { driver, why: reason } = place;
   describe.skipIf(reason !== '')(`${title}${reason && ` (skipped: ${reason})`}`, () => {
     let daemon: TestDaemon;
     beforeAll(async () => {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { whyNoDaemon } from '../daemon/daemon-fixture.ts';
+import { usualPlace } from '../daemon/driver-places.ts';
 import { RealRegistry, whyNoRegistry } from '../images/registry/registry-fixture.ts';
 import { describeBuilds } from './build-suite.ts';
 
-const why = whyNoDaemon() || (await whyNoRegistry());
+const why = usualPlace.why || (await whyNoRegistry());
 
 describeBuilds(
   'bases that must be pulled',
@@ -81,5 +81,5 @@ describeBuilds(
       }
     });
   },
-  { driver: 'overlay', why },
+  { ...usualPlace, why },
 );

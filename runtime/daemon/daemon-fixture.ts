@@ -18,20 +18,27 @@ export class TestDaemon implements AsyncDisposable {
   readonly folder: string;
   readonly socketPath: string;
   readonly docker: Docker;
-  readonly #driver: string;
+  readonly #words: readonly string[];
   #child: ChildProcess | undefined;
 
-  private constructor(folder: string, driver: string) {
+  private constructor(folder: string, words: readonly string[]) {
     this.folder = folder;
-    this.#driver = driver;
+    this.#words = words;
     this.socketPath = join(folder, 'hull.sock');
     // No agent: a kept connection would outlive a killed daemon.
     this.docker = new Docker({ socketPath: this.socketPath });
   }
 
-  /** `place`: in which file system its roots are. */
-  static async start(driver: string, place = tmpdir()): Promise<TestDaemon> {
-    const daemon = new TestDaemon(await realpath(await mkdtemp(join(place, 'hull-daemon-'))), driver);
+  /** `place`: in which file system its roots are; `options`: words for each of its starts. */
+  static async start(
+    driver: string,
+    {
+      place = tmpdir(),
+      options = [],
+    }: { readonly place?: string; readonly options?: readonly string[] } = {},
+  ): Promise<TestDaemon> {
+    const folder = await realpath(await mkdtemp(join(place, 'hull-daemon-')));
+    const daemon = new TestDaemon(folder, ['-s', driver, ...options]);
     await daemon.up();
     return daemon;
   }
@@ -72,7 +79,7 @@ export class TestDaemon implements AsyncDisposable {
         process.execPath,
         [
           fileURLToPath(new URL('../cli/main.ts', import.meta.url)),
-          ...['daemon', '--data-root', this.dataRoot, '--exec-root', this.execRoot, '-s', this.#driver, '-D'],
+          ...['daemon', '--data-root', this.dataRoot, '--exec-root', this.execRoot, '-D', ...this.#words],
           ...['-H', `unix://${this.socketPath}`, '--pidfile', join(this.folder, 'pid'), ...more],
         ],
         { stdio: ['ignore', log, log] },

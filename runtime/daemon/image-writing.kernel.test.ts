@@ -8,20 +8,21 @@ import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { piecesOf, tarOf } from '../images/tar-fixture.ts';
 import { readTar } from '../images/tar-reader.ts';
-import { TestDaemon, testImage, whyNoDaemon } from './daemon-fixture.ts';
+import { TestDaemon, testImage } from './daemon-fixture.ts';
+import { driverPlaces } from './driver-places.ts';
 
-const reason = whyNoDaemon();
 const client = await execa('docker', ['--version'], { reject: false });
 const noClient = client.failed ? ' (skipped: no docker client)' : '';
 
-for (const driver of ['overlay', 'vfs']) {
+for (const place of await driverPlaces(['overlay', 'vfs'])) {
+  const { driver, why: reason } = place;
   describe.skipIf(reason !== '')(`files and images on ${driver}${reason && ` (skipped: ${reason})`}`, () => {
     let daemon: TestDaemon;
     let docker: Docker;
     let folder: string;
 
     beforeAll(async () => {
-      daemon = await TestDaemon.start(driver);
+      daemon = await TestDaemon.start(driver, place);
       docker = daemon.docker;
       await daemon.loadImage();
       folder = await mkdtemp(join(tmpdir(), 'hull-files-'));
@@ -189,6 +190,7 @@ for (const driver of ['overlay', 'vfs']) {
       await ok('save', '-o', saved, 'cli:1');
       await ok('rmi', 'cli:1');
       expect(await ok('load', '-i', saved)).toContain('Loaded image: cli:1');
+      expect(await ok('load', '-q', '-i', saved)).toBe('Loaded image: cli:1');
       expect(await ok('inspect', '--format', '{{.Id}}', 'cli:1')).toBe(made);
       const exported = join(folder, 'export.tar');
       await ok('export', '-o', exported, id);

@@ -8,8 +8,8 @@ import { capability } from '../images/image-contents.ts';
 import { dockerArchive, imageOf } from '../images/image-fixture.ts';
 import { type FixtureEntry, paxOf } from '../images/tar-fixture.ts';
 import { readMountInfo } from '../kernel/mountinfo.ts';
-import { TestDaemon, whyNoDaemon } from './daemon-fixture.ts';
-import type { DriverPlace } from './driver-places.ts';
+import { TestDaemon } from './daemon-fixture.ts';
+import { type DriverPlace, usualPlace } from './driver-places.ts';
 
 const client = await execa('docker', ['--version'], { reject: false });
 const noClient = client.failed ? 'no docker client' : '';
@@ -31,7 +31,7 @@ async function imageArchive(): Promise<Uint8Array> {
     { name: 'able/file', data: 'x' },
     { name: 'able/fifo', type: 'fifo' },
     { name: 'dangling', type: 'symlink', linkname: '../no/where' },
-    { name: 'data/dangling', type: 'symlink', linkname: 'no/file' },
+    { name: 'to-no-file', type: 'symlink', linkname: 'no/file' },
     { name: 'to-etc', type: 'symlink', linkname: '/etc' },
     { name: 'up', type: 'symlink', linkname: '../../../../../../etc' },
     { name: 'plain', data: 'a file\n' },
@@ -54,8 +54,8 @@ export class VolumeWorld {
     return this.#daemon;
   }
 
-  async open({ driver, place }: DriverPlace): Promise<void> {
-    this.#daemon = await TestDaemon.start(driver, place);
+  async open(place: DriverPlace): Promise<void> {
+    this.#daemon = await TestDaemon.start(place.driver, place);
     const loading = await this.daemon.docker.loadImage(Readable.from([await imageArchive()]));
     for await (const _ of loading);
     this.folder = await mkdtemp(join(tmpdir(), 'hull-binds-'));
@@ -120,7 +120,7 @@ export class VolumeWorld {
 export function describeVolumes(
   title: string,
   tests: (world: VolumeWorld) => void,
-  place: DriverPlace = { driver: 'overlay', why: whyNoDaemon() },
+  place: DriverPlace = usualPlace,
 ): void {
   const why = place.why || noClient;
   describe.skipIf(why !== '')(`${title}${why && ` (skipped: ${why})`}`, () => {

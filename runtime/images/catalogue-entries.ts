@@ -1,5 +1,6 @@
 import type { CatalogueEntry } from './catalogue.ts';
 import type { Digest } from './digest.ts';
+import type { ImageProgress } from './image-store.ts';
 
 export type CatalogueEntries = ReadonlyMap<Digest, CatalogueEntry>;
 
@@ -38,3 +39,17 @@ export const parentOf = (
   { parent }: CatalogueEntry,
   entries: CatalogueEntries,
 ): CatalogueEntry | undefined => (parent === undefined ? undefined : entries.get(parent));
+
+/** What Docker says where names go over to an image from another. */
+export function* renamings(
+  entries: CatalogueEntries,
+  id: Digest,
+  references: readonly string[],
+): Generator<ImageProgress> {
+  for (const name of references) {
+    const old = [...entries.values()].find((entry) => entry.references.includes(name));
+    if (!old || old.id === id) continue;
+    const words = `The image ${name} already exists, renaming the old one with ID ${old.id} to empty string`;
+    yield { stream: `${words}\n` };
+  }
+}

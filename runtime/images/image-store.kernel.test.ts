@@ -62,7 +62,9 @@ await describeWithImages('image store', (shop) => {
   test('images share layers, which go with the last of them; a name moves to the newer image', async () => {
     const [one, two] = await Promise.all([imageOf([base]), imageOf([base, upper])]);
     await shop.load(await ociArchive(one, 'app:1'));
-    await shop.load(gzipSync(await dockerArchive(two, 'app:1', 'app:2')));
+    expect(await shop.load(gzipSync(await dockerArchive(two, 'app:1', 'app:2')))).toBe(
+      `The image app:1 already exists, renaming the old one with ID ${one.id} to empty string\nLoaded image: app:1\nLoaded image: app:2\n`,
+    );
     expect((await shop.driver.list()).length).toBe(2);
     expect((await shop.store.get(one.id)).tags).toEqual([]);
     expect((await shop.store.get('app:1')).id).toBe(two.id);

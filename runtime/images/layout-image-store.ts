@@ -3,7 +3,7 @@ import { HullError, joinErrors } from '../base/errors.ts';
 import { architecture } from './architecture.ts';
 import type { Blobs, Spool, SpooledBlob } from './blobs.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import { childrenOf, parentOf, withNames, without } from './catalogue-entries.ts';
+import { childrenOf, parentOf, renamings, withNames, without } from './catalogue-entries.ts';
 import { decompress } from './decompress.ts';
 import { chainIds, type Digest } from './digest.ts';
 import { parseConfig } from './documents.ts';
@@ -54,6 +54,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     for (const image of await readArchive(archive, spool)) {
       const references = image.references.map((text) => formatReference(parseReference(text)));
       yield { status: `Unpacking ${image.layers.length} layers`, id: image.configBlob.digest };
+      yield* renamings(this.#catalogue.entries, image.configBlob.digest, references);
       await this.#alone(() => this.#keep(image, references));
       const names = references.length > 0 ? references : [image.configBlob.digest];
       for (const name of names) {

@@ -32,7 +32,8 @@ export function imageRoutes(engine: Engine): readonly Route[] {
       method: 'POST',
       path: '/images/load',
       handle: async (call) => {
-        await streamProgress(call, images.load(call.request));
+        const quiet = flagOf(call.query, 'quiet');
+        await streamProgress(call, images.load(call.request), quiet);
         events.publish('image', 'load', '', {});
         return undefined;
       },
@@ -111,9 +112,10 @@ function expectBody(query: URLSearchParams): void {
   }
 }
 
-async function streamProgress(call: Call, lines: AsyncIterable<ImageProgress>): Promise<void> {
+/** Of a quiet one only what has come of it. */
+async function streamProgress(call: Call, lines: AsyncIterable<ImageProgress>, quiet = false): Promise<void> {
   await streamLines(call, async (write) => {
-    for await (const line of lines) write(line);
+    for await (const line of lines) if (!quiet || line.status === undefined) write(line);
   });
 }
 
