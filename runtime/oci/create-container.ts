@@ -8,6 +8,7 @@ import { type DetachedRequest, needsSync } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import { hasSelinux } from '../launch/process-attributes-steps.ts';
 import type { Context } from './context.ts';
+import { withGrantable } from './grantable.ts';
 import { createGroup, groupPlaceOf } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
@@ -34,7 +35,9 @@ export interface CreateOptions {
 /** Afterwards the container's first process waits for `start`, or nothing of it is there. */
 export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
   const { id } = options;
-  const { folder, rootfs, spec } = readBundle(options.bundle, options.config);
+  const { folder, rootfs, spec: written } = readBundle(options.bundle, options.config);
+  const granted = withGrantable(written.process, written.linux.namespaces, (text) => warn(context, text));
+  const spec = { ...written, process: granted };
   debug(context, `container ${id}: bundle ${folder}, root ${rootfs}`);
   checkTerminal(spec, options);
   if (spec.linux.mountLabel && !hasSelinux())

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { describeOci } from './oci-suite.ts';
+import { defaultSpec } from './spec-template.ts';
 
 const verbs =
   'create delete events exec features kill list pause ps resume run spec start state update'.split(' ');
@@ -63,4 +64,52 @@ describeOci('what hull oci says', (fixture) => {
       });
     },
   );
+
+  it('which capabilities cannot be granted, and grants the others', async () => {
+    const f = fixture();
+    const names = ['CAP_KILL', 'CAP_OF_ANOTHER_KERNEL'];
+    const process = { capabilities: { bounding: names, permitted: names, effective: names } };
+    await f.configure(
+      ['sh', '-c', 'while read -r line; do case $line in CapEff*) echo $line; esac; done </proc/self/status'],
+      { process },
+    );
+    const passedOver =
+      'hull oci: process.capabilities: CAP_OF_ANOTHER_KERNEL cannot be granted here and are passed over\n';
+    expect(await f.oci('run', f.id())).toEqual({
+      code: 0,
+      stdout: 'CapEff: 0000000000000020\n',
+      stderr: passedOver,
+    });
+  });
+
+  it('nothing of capabilities that only a new user namespace can grant', async () => {
+    const f = fixture();
+    const names = ['CAP_SYS_RESOURCE', 'CAP_SYS_MODULE'];
+    const process = { capabilities: { bounding: names, permitted: names, effective: names } };
+    const map = [{ containerID: 0, hostID: 0, size: 65536 }];
+    const namespaces = [...defaultSpec.linux.namespaces, { type: 'user' } as const];
+    await f.configure(
+      ['sh', '-c', 'while read -r line; do case $line in CapEff*) echo $line; esac; done </proc/self/status'],
+      {
+        process,
+        linux: { namespaces, uidMappings: map, gidMappings: map },
+      },
+    );
+    // Without CAP_SYS_RESOURCE of ours: as an unprivileged caller, and as root in many containers.
+    const [file = '', ...words] = f.words('run', f.id());
+    const limited = [
+      'setpriv',
+      '--bounding-set',
+      '-sys_resource',
+      '--inh-caps',
+      '-sys_resource',
+      file,
+      ...words,
+    ];
+    expect(await f.command(...limited)).toEqual({
+      code: 0,
+      stdout: 'CapEff: 0000000001010000\n',
+      stderr: '',
+    });
+  });
 });

@@ -2,7 +2,6 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { NamespaceType, Process, Spec, SpecMount } from '../base/oci.ts';
-import { grantable } from './grantable.ts';
 import type { Wrong } from './shape.ts';
 import { processSchema, specSchema } from './spec-schema.ts';
 
@@ -76,11 +75,9 @@ export function checkProcess(value: unknown, name: string): Process {
 }
 
 function completeProcess(process: Process): Process {
-  const { capabilities } = process;
   return {
     ...process,
     user: { ...process.user, uid: process.user?.uid ?? 0, gid: process.user?.gid ?? 0 },
-    ...(capabilities ? { capabilities: grantable(capabilities) } : {}),
   };
 }
 

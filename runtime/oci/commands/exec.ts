@@ -6,10 +6,10 @@ import { sharedNamespaces } from '../../launch/exec-steps.ts';
 import { execDetached } from '../../launch/launch-detached-exec.ts';
 import type { Context } from '../context.ts';
 import { writePidFile } from '../create-container.ts';
-import { grantable } from '../grantable.ts';
+import { withGrantable } from '../grantable.ts';
 import { groupOf } from '../groups.ts';
 import { withHome } from '../home.ts';
-import { debug } from '../messages.ts';
+import { debug, warn } from '../messages.ts';
 import { parseOptions } from '../options.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from '../seccomp-agent.ts';
@@ -56,7 +56,8 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     });
   const file = pathOf(context, values.process);
   const wanted = withLabels(processOf(state.config, { ...values, process: file }, command), values);
-  const process = await withHome(wanted, `/proc/${state.init_process_pid}/root`);
+  const granted = withGrantable(wanted, state.config.linux.namespaces, (text) => warn(context, text));
+  const process = await withHome(granted, `/proc/${state.init_process_pid}/root`);
   const consoleSocket = pathOf(context, values['console-socket']);
   if (process.terminal && consoleSocket === undefined) context.caller.needOwnProcess('a terminal of its own');
   if (process.terminal && values.detach && consoleSocket === undefined)
@@ -123,7 +124,7 @@ function processOf(spec: Spec, values: Values, command: readonly string[]): Proc
       additionalGids: [...(own.user.additionalGids ?? []), ...gids],
     },
     noNewPrivileges: values['no-new-privs'] || (own.noNewPrivileges ?? false),
-    ...(values.cap.length === 0 ? {} : { capabilities: grantable(withCapabilities(own, values.cap)) }),
+    ...(values.cap.length === 0 ? {} : { capabilities: withCapabilities(own, values.cap) }),
   };
 }
 
