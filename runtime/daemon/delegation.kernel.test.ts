@@ -40,7 +40,7 @@ describeDaemon(
     };
 
     afterEach(async () => {
-    await world.clear();
+      await world.clear();
       if (neighbour) {
         const ended = once(neighbour, 'exit');
         neighbour.kill('SIGKILL');
