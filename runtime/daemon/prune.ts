@@ -8,6 +8,7 @@ import { usageOf } from '../images/image-usage.ts';
 import { filtersOf } from './call.ts';
 import { imageUse } from './image-use.ts';
 import { hasLabel } from './list-containers.ts';
+import { parseUntil } from './time-filter.ts';
 
 /** POST /containers/prune: those that do not run and are not on their way. */
 export async function pruneContainers(engine: Engine, query: URLSearchParams): Promise<unknown> {
@@ -97,21 +98,5 @@ export function labelsFit(
   const [wanted, unwanted] = [filters.get('label') ?? [], filters.get('label!') ?? []];
   return (
     wanted.every((label) => hasLabel(labels, label)) && !unwanted.some((label) => hasLabel(labels, label))
-  );
-}
-
-function parseUntil(text: string): number {
-  if (/^(\d+(\.\d+)?(h|m|s|ms))+$/.test(text)) {
-    const factors: Readonly<Record<string, number>> = { h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
-    const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
-    return (
-      Date.now() - parts.reduce((sum, [, count, unit]) => sum + Number(count) * (factors[unit ?? ''] ?? 0), 0)
-    );
-  }
-  const moment = /^\d+(\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text);
-  if (Number.isFinite(moment)) return moment;
-  throw new HullError(
-    `Cannot prune: until: found ${JSON.stringify(text)}, wanted a time as 24h, 2026-01-31T12:00:00Z or seconds since 1970`,
-    { kind: 'invalid' },
   );
 }

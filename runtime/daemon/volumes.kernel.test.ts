@@ -16,9 +16,10 @@ describeVolumes('volumes', (world) => {
     'an empty volume gets what the image has there, with owners, modes and hard links: %s %s',
     async (...flags) => {
       const look =
-        'cd /data; stat -c "%n %a %u %g %h" . file hard; readlink soft; cat file; grep -c " /data " /proc/mounts';
+        // btrfs counts no links of folders.
+        'cd /data; stat -c "%n %a %u %g" .; stat -c "%n %a %u %g %h" file hard; readlink soft; cat file; grep -c " /data " /proc/mounts';
       expect(await say(flags, look)).toBe(
-        '. 1770 1000 7 2\nfile 4711 5 0 2\nhard 4711 5 0 2\n/etc/passwd\nof the image\n1',
+        '. 1770 1000 7\nfile 4711 5 0 2\nhard 4711 5 0 2\n/etc/passwd\nof the image\n1',
       );
     },
   );

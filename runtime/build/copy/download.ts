@@ -4,6 +4,7 @@ import { join, posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { HullError } from '../../base/errors.ts';
+import { fetchFailed, fetchUrl } from '../../images/fetch-url.ts';
 import type { BuildOutput } from '../output.ts';
 import type { Source } from './find-sources.ts';
 import { SourceTree } from './source-tree.ts';
@@ -23,7 +24,7 @@ export async function download(
   url: string,
   { folder, destination, signal, output }: DownloadOptions,
 ): Promise<Source> {
-  const response = await get(url, signal);
+  const response = await fetchUrl(url, signal);
   const name = nameOf(url, response);
   if (name === undefined && destination.endsWith('/')) {
     throw new HullError(`cannot determine filename for source ${url}`, { kind: 'invalid' });
@@ -37,7 +38,7 @@ export async function download(
       signal,
     });
   } catch (error) {
-    throw failed(url, error);
+    throw fetchFailed(url, error);
   }
   output.text('\n');
   const changed = Date.parse(response.headers.get('last-modified') ?? '');
@@ -48,21 +49,6 @@ export async function download(
   using found = tree.find(bytes);
   if (!found) throw new Error(`unreachable: ${file}`);
   return { tree, path: bytes, checksum: await tree.checksum(found), staysPacked: true };
-}
-
-async function get(url: string, signal: AbortSignal): Promise<Response> {
-  let response: Response;
-  try {
-    response = await fetch(url, { signal });
-  } catch (error) {
-    throw failed(url, error);
-  }
-  if (response.ok) return response;
-  const said = (await response.text().catch(() => '')).slice(0, 200).trim();
-  throw new HullError(
-    `failed to GET ${url} with status ${response.status} ${response.statusText}${said && `: ${said}`}`,
-    { kind: 'invalid' },
-  );
 }
 
 /** The last part of the URL's path, else what the server calls it. Never a path: it names a file in one folder. */
@@ -93,10 +79,4 @@ async function* told(
     output.line({ status: 'Downloading', progressDetail: { current, ...(total > 0 && { total }) } });
     yield chunk;
   }
-}
-
-function failed(url: string, error: unknown): HullError {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new HullError(`failed to GET ${url}: ${reason}`, { kind: 'unavailable', cause: error });
 }

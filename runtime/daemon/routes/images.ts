@@ -1,13 +1,14 @@
-import { matchesGlob } from 'node:path';
+import { Readable } from 'node:stream';
 import { HullError } from '../../base/errors.ts';
 import type { Engine } from '../../containers/engine.ts';
-import type { Image, ImageConfigChanges, ImageProgress, ImageReference } from '../../images/image-store.ts';
-import { type Call, filtersOf, flagOf, param } from '../call.ts';
+import { fetchUrl } from '../../images/fetch-url.ts';
+import type { ImageConfigChanges, ImageProgress, ImageReference } from '../../images/image-store.ts';
+import { type Call, flagOf, param } from '../call.ts';
 import { changeOf } from '../image-changes.ts';
 import { makeReference } from '../image-names.ts';
 import { imageUse } from '../image-use.ts';
-import { imageView, inspectImage } from '../image-views.ts';
-import { hasLabel } from '../list-containers.ts';
+import { inspectImage } from '../image-views.ts';
+import { listImages } from '../list-images.ts';
 import { streamLines } from '../progress-stream.ts';
 import type { Route } from '../router.ts';
 import { pullRoute } from './registry.ts';
@@ -45,7 +46,6 @@ export function imageRoutes(engine: Engine): readonly Route[] {
         const { query } = call;
         const fromImage = query.get('fromImage');
         if (fromImage) return await pullRoute(engine, call, fromImage);
-        expectBody(query);
         const name = query.get('repo');
         const reference = name ? makeReference(name, query.get('tag')) : undefined;
         const changes = await changeOf(query.getAll('changes'))({});
@@ -93,23 +93,33 @@ export function imageRoutes(engine: Engine): readonly Route[] {
 
 async function* importImage(
   engine: Engine,
-  { request }: Call,
+  call: Call,
   reference: ImageReference | undefined,
   changes: ImageConfigChanges,
 ): AsyncGenerator<ImageProgress> {
-  const id = await engine.images.import(request, reference, changes);
+  const source = call.query.get('fromSrc');
+  if (source === null || source === '')
+    throw new HullError('Cannot import an image: found no fromSrc, wanted "-" or a URL', { kind: 'invalid' });
+  const url = source === '-' ? undefined : urlOf(source);
+  if (url) yield { status: `Downloading from ${url}` };
+  const archive = url ? await download(url, call.signal) : call.request;
+  const id = await engine.images.import(archive, reference, changes);
   engine.events.publish('image', 'import', id, {});
   yield { status: id };
 }
 
-function expectBody(query: URLSearchParams): void {
-  const source = query.get('fromSrc');
-  if (source !== '-') {
-    throw new HullError(
-      `Cannot import from ${JSON.stringify(source)}: wanted fromSrc=- with the archive as the request's body`,
-      { kind: 'unsupported' },
-    );
-  }
+/** As Docker: without a scheme it is http. */
+function urlOf(source: string): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(source) ? source : `http://${source}`;
+  if (/^https?:/i.test(url) && URL.canParse(url)) return url;
+  throw new HullError(`Cannot import from ${JSON.stringify(source)}: wanted "-" or an http or https URL`, {
+    kind: 'invalid',
+  });
+}
+
+async function download(url: string, signal: AbortSignal): Promise<Readable> {
+  const { body } = await fetchUrl(url, signal);
+  return body ? Readable.fromWeb(body) : Readable.from([]);
 }
 
 /** Of a quiet one only what has come of it. */
@@ -117,47 +127,4 @@ async function streamProgress(call: Call, lines: AsyncIterable<ImageProgress>, q
   await streamLines(call, async (write) => {
     for await (const line of lines) if (!quiet || line.status === undefined) write(line);
   });
-}
-
-async function listImages(engine: Engine, query: URLSearchParams): Promise<unknown> {
-  const filters = filtersOf(query, ['reference', 'label', 'dangling']);
-  const use = imageUse(engine);
-  const all = await engine.images.list();
-  // Steps on the way to another image show only when asked for.
-  const parents = flagOf(query, 'all') ? new Set() : new Set(all.map(({ parent }) => parent));
-  return all
-    .filter((image) => image.tags.length + image.repoDigests.length > 0 || !parents.has(image.id))
-    .filter((image) => [...filters].every(([name, values]) => passes(image, name, values)))
-    .toSorted((a, b) => (a.createdAt < b.createdAt ? 1 : -1))
-    .map((image) => namedBy(image, filters.get('reference')))
-    .map((image) => imageView(image, use.get(image.id)?.length ?? 0));
-}
-
-/** Of an image found by a name's pattern, the names that fit it. */
-function namedBy(image: Image, patterns: readonly string[] | undefined): Image {
-  if (!patterns) return image;
-  return {
-    ...image,
-    tags: image.tags.filter((name) => fitsName(name, patterns)),
-    repoDigests: image.repoDigests.filter((name) => fitsName(name, patterns)),
-  };
-}
-
-/** As Docker: the whole name or the repository alone. */
-function fitsName(name: string, patterns: readonly string[]): boolean {
-  const repository = name.includes('@')
-    ? name.slice(0, name.indexOf('@'))
-    : name.slice(0, name.lastIndexOf(':'));
-  return patterns.some((pattern) => matchesGlob(name, pattern) || matchesGlob(repository, pattern));
-}
-
-function passes({ tags, repoDigests, config }: Image, filter: string, values: readonly string[]): boolean {
-  switch (filter) {
-    case 'reference':
-      return [...tags, ...repoDigests].some((name) => fitsName(name, values));
-    case 'label':
-      return values.every((value) => hasLabel(config.config?.Labels ?? {}, value));
-    default:
-      return values.some((value) => ['1', 'true'].includes(value) === (tags.length === 0));
-  }
 }
