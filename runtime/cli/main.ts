@@ -188,25 +188,30 @@ function hostOption(text = 'socket of the daemon'): Option {
     .default(defaultSocket, `unix://${defaultSocket}`);
 }
 
-// Its options are not commander's: podman and containerd write them in runc's ways.
-if (process.argv[2] === 'oci') {
-  const { ociMain } = await import('../oci/main.ts');
-  process.exit(await ociMain(process.argv.slice(3)));
-}
-// Whoever reads the output may stop (`| head`): then nobody is there to be told.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(1);
-});
-try {
-  await makeProgram().parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode;
-  else {
-    const { errorText } = await import('../base/log.ts');
-    process.stderr.write(`hull: ${errorText(error)}\n`);
-    // A build ends as the command that failed.
-    const code = error instanceof Error && 'exitCode' in error ? error.exitCode : undefined;
-    process.exitCode = typeof code === 'number' ? code : 1;
+/** Runs what process.argv says. Never rejects: the process's exit status tells. */
+export async function main(): Promise<void> {
+  // Its options are not commander's: podman and containerd write them in runc's ways.
+  if (process.argv[2] === 'oci') {
+    const { ociMain } = await import('../oci/main.ts');
+    process.exit(await ociMain(process.argv.slice(3)));
+  }
+  // Whoever reads the output may stop (`| head`): then nobody is there to be told.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(1);
+  });
+  try {
+    await makeProgram().parseAsync();
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode;
+    else {
+      const { errorText } = await import('../base/log.ts');
+      process.stderr.write(`hull: ${errorText(error)}\n`);
+      // A build ends as the command that failed.
+      const code = error instanceof Error && 'exitCode' in error ? error.exitCode : undefined;
+      process.exitCode = typeof code === 'number' ? code : 1;
+    }
   }
 }
+
+if (import.meta.main) void main();

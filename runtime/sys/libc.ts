@@ -12,7 +12,7 @@ export interface Outcome {
 
 export type NativeFunction<Args extends readonly NativeValue[]> = (...args: Args) => Outcome;
 
-const libc = koffi.load('libc.so.6');
+let libc: ReturnType<typeof koffi.load> | undefined;
 
 /**
  * A libc function by its C prototype. errno is read in the statement right after the call: anything in between,
@@ -31,6 +31,7 @@ export function bindLibc<Args extends readonly NativeValue[]>(prototype: string)
   // Most starts call few of them: each costs a parse of its prototype.
   let bound: ((...args: Args) => unknown) | undefined;
   return (...args) => {
+    libc ??= koffi.load('libc.so.6');
     bound ??= libc.func(prototype) as (...args: Args) => unknown;
     const value: unknown = bound(...args);
     const errno = koffi.errno();
