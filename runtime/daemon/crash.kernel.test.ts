@@ -145,6 +145,6 @@ for (const driver of ['overlay', 'vfs']) {
         await container.remove({ force: true });
         expect(await world.daemon.leftovers()).toEqual([]);
       }
-    }, 240_000);
+    }, 900_000);
   });
 }

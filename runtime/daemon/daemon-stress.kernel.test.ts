@@ -147,7 +147,7 @@ describeDaemon('hull daemon under stress', {}, (world) => {
         await world.docker.getContainer(Id).remove();
       expect(await world.daemon.leftovers()).toEqual([]);
     }
-  }, 240_000);
+  }, 900_000);
 
   test('a megabyte a second goes through logs and attach whole', async () => {
     const container = await world.create([
