@@ -3,6 +3,7 @@ import { createPipe } from '../sys/process.ts';
 import { report } from './common-steps.ts';
 import type { Program } from './program.ts';
 import { address, type ProgramBuilder } from './program-builder.ts';
+import { prepareProgram } from './program-cache.ts';
 import { recordDescriptor } from './records.ts';
 import { reap, startProgram } from './spawn.ts';
 
@@ -32,7 +33,7 @@ export async function startHolder(
 ): Promise<HeldRoot> {
   const lifeline = createPipe();
   try {
-    const { pid } = await startProgram(program, {
+    const { pid } = await startProgram(prepareProgram(program), {
       name: 'hull-hold',
       wanted: 'ready',
       descriptors: new Map([[0, lifeline.read], ...descriptors]),

@@ -34,7 +34,7 @@ export async function execDetached(
   // The target is a descriptor, so that the same command in it, or in another, is the same program.
   const { target: _, ...general } = request;
   const prepared =
-    hands.programs?.prepare(general, new Map(), compileDetachedExec) ??
+    hands.programs?.prepare(JSON.stringify(general), new Map(), () => compileDetachedExec(general)) ??
     prepareProgram(compileDetachedExec(general));
   const record = detachedExecRecord(request);
   const target = openTarget(request.target, 'run a command in');

@@ -135,7 +135,7 @@ export function prepareDetached(request: DetachedRequest, programs?: ProgramCach
         }),
   };
   const blanks = new Map(values.map((value, index) => [blank(index), value]));
-  const known = programs?.prepare(general, blanks, compileDetached);
+  const known = programs?.prepare(JSON.stringify(general), blanks, () => compileDetached(general));
   return known ?? prepareProgram(compileDetached(request));
 }
 

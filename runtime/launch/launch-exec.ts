@@ -3,8 +3,9 @@ import { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
 import { HullError } from '../base/errors.ts';
 import { createPipe, decodeWaitStatus, type WaitStatus } from '../sys/process.ts';
-import { compileExec, statusDescriptor, targetDescriptor } from './compile-exec.ts';
+import { statusDescriptor, targetDescriptor } from './compile-exec.ts';
 import { controlDescriptor } from './exec-terminal-steps.ts';
+import { keptPrograms } from './kept-programs.ts';
 import { openTarget } from './open-target.ts';
 import { controlCommands } from './run-dir.ts';
 import { readToEnd, reap, startProgram } from './spawn.ts';
@@ -19,7 +20,7 @@ import { type WindowSize, windowSize } from './window-size.ts';
  * container.
  */
 export async function launchExec(request: ExecRequest): Promise<LaunchedExec> {
-  const program = compileExec(request);
+  const program = keptPrograms.forExec(request);
   const target = openTarget(request.target, 'run a command in');
   const stdin = request.openStdin ? createPipe() : undefined;
   const stdout = createPipe();

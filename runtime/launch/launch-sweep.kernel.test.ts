@@ -6,6 +6,7 @@ import { callsOf } from './explain.ts';
 import { startContainer } from './launch.ts';
 import { LaunchError } from './launch-error.ts';
 import { injectDeath, injectFailure, type Program } from './program.ts';
+import { prepareProgram } from './program-cache.ts';
 import { hasMountSetattr, requestWithEverything } from './test-everything.ts';
 import {
   LaunchFixture,
@@ -87,7 +88,7 @@ describe.skipIf(whyNoLaunches !== undefined).each(forms)(
     });
 
     async function outcomeOf(changed: Program): Promise<string> {
-      const outcome = await startContainer(changed, request).then(
+      const outcome = await startContainer(prepareProgram(changed), request).then(
         async () => {
           const exit = await watchExit(fixture.runDir);
           return exit === 'lost' ? 'lost' : `exit ${exit.exitCode}`;

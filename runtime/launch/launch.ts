@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { codeOf, HullError } from '../base/errors.ts';
-import { compileContainer } from './compile-container.ts';
+import { keptPrograms } from './kept-programs.ts';
 import { LaunchError } from './launch-error.ts';
-import type { Program } from './program.ts';
+import type { PreparedProgram } from './program-cache.ts';
 import { runFiles } from './run-dir.ts';
 import { reap, startProgram } from './spawn.ts';
 import type { LaunchedProcess, LaunchRequest } from './types.ts';
@@ -13,11 +13,14 @@ import { waitForMonitor } from './watch-exit.ts';
  * names the step that failed, and then nothing is left.
  */
 export async function launch(request: LaunchRequest): Promise<LaunchedProcess> {
-  return await startContainer(compileContainer(request), request);
+  return await startContainer(keptPrograms.forContainer(request), request);
 }
 
 /** `launch` with a program that is compiled already; the failure sweep changes single steps of it. */
-export async function startContainer(program: Program, request: LaunchRequest): Promise<LaunchedProcess> {
+export async function startContainer(
+  program: PreparedProgram,
+  request: Pick<LaunchRequest, 'id' | 'runDir'>,
+): Promise<LaunchedProcess> {
   const { pid: monitorPid, records } = await startProgram(program, {
     name: `hull-monitor ${request.id}`,
     wanted: 'alive',

@@ -3,6 +3,7 @@ import { named } from './constants.ts';
 import { mountAt } from './mount-steps.ts';
 import type { Program } from './program.ts';
 import { ProgramBuilder } from './program-builder.ts';
+import { prepareProgram } from './program-cache.ts';
 import { recordDescriptor } from './records.ts';
 import { reap, startProgram } from './spawn.ts';
 
@@ -41,7 +42,7 @@ export async function unmountOnHost(target: string): Promise<void> {
 }
 
 async function run(name: string, steps: (p: ProgramBuilder) => void): Promise<void> {
-  const { pid } = await startProgram(compile(name, steps), { name, wanted: 'ready' });
+  const { pid } = await startProgram(prepareProgram(compile(name, steps)), { name, wanted: 'ready' });
   await reap(pid);
 }
 

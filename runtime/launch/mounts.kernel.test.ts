@@ -8,6 +8,7 @@ import { compileContainer } from './compile-container.ts';
 import { callsOf } from './explain.ts';
 import { launch, startContainer } from './launch.ts';
 import { injectFailure } from './program.ts';
+import { prepareProgram } from './program-cache.ts';
 import { hasMountSetattr } from './test-everything.ts';
 import { dockerMounts, LaunchFixture, titleSuffix, whyNoLaunches } from './test-fixture.ts';
 import { watchExit } from './watch-exit.ts';
@@ -57,7 +58,7 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     let program = compileContainer(request);
     for (const [position, step] of callsOf(program).entries())
       if (step.call === more.without) program = injectFailure(program, position + 1, ENOSYS);
-    await startContainer(program, request);
+    await startContainer(prepareProgram(program), request);
     expect(await watchExit(own.runDir)).not.toBe('lost');
     const { stdout, stderr } = await own.output();
     return { lines: stdout.trim().split('\n'), stderr };

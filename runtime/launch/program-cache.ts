@@ -21,14 +21,20 @@ interface Template {
   readonly texts: readonly { readonly offset: number; readonly text: string }[];
 }
 
-/** Bytes of a blank: a longer value has no room. */
+/** Bytes of a blank where values differ in length: a longer value has no room. */
 const blankSize = 256;
 const templates = 16;
 
 const mark = '#blank-';
 
-/** What stands for a value that is filled in later: no path has such a long name in it. */
-export const blank = (index: number): string => `${mark}${index}#`.padEnd(blankSize, '_');
+/** What stands for a value that is filled in later: no path has such a long name in it, and no request such a word (`hasBlanks`). */
+export const blank = (index: number, size = blankSize): string => `${mark}${index}#`.padEnd(size, '_');
+
+/** Whether a blank can be as long as the value: the length is in the program too, where a call has it as an argument. */
+export const fitsBlank = (value: string): boolean => Buffer.byteLength(value) >= blank(0, 0).length;
+
+/** Whether somebody's own words would be taken for blanks. */
+export const hasBlanks = (text: string): boolean => text.includes(mark);
 
 export function prepareProgram(program: Program): PreparedProgram {
   return { program, image: encodeProgram(program), step: (index) => stepOf(program, index) };
@@ -42,17 +48,13 @@ export class ProgramCache {
   readonly #known = new Map<string, Template | undefined>();
 
   /**
-   * @param request all that the program depends on, the blanks in their places
+   * @param key all that the program depends on, the blanks in their places
    * @param blanks what fills them in
+   * @param compile makes it with the blanks
    */
-  prepare<Request>(
-    request: Request,
-    blanks: Blanks,
-    compile: (request: Request) => Program,
-  ): PreparedProgram | undefined {
-    for (const value of blanks.values()) if (Buffer.byteLength(value) > blankSize) return undefined;
-    const key = JSON.stringify(request);
-    if (!this.#known.has(key)) this.#keep(key, makeTemplate(compile(request)));
+  prepare(key: string, blanks: Blanks, compile: () => Program): PreparedProgram | undefined {
+    for (const [word, value] of blanks) if (Buffer.byteLength(value) > word.length) return undefined;
+    if (!this.#known.has(key)) this.#keep(key, makeTemplate(compile()));
     const template = this.#known.get(key);
     if (!template) return undefined;
     const { program } = template;

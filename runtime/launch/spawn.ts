@@ -10,10 +10,8 @@ import {
   tryWait,
   type WaitStatus,
 } from '../sys/process.ts';
-import { encodeProgram } from './encode.ts';
-import { stepOf } from './explain.ts';
 import { LaunchError } from './launch-error.ts';
-import type { Program } from './program.ts';
+import type { PreparedProgram } from './program-cache.ts';
 import { parseRecords, recordDescriptor, type StartRecord } from './records.ts';
 
 export interface StartedProgram {
@@ -27,28 +25,28 @@ export interface StartedProgram {
  * without the record `wanted`, is reaped, and the error thrown.
  */
 export async function startProgram(
-  program: Program,
+  program: PreparedProgram,
   options: {
     readonly name: string;
     readonly wanted: StartRecord['kind'];
     readonly descriptors?: ReadonlyMap<number, number>;
   },
 ): Promise<StartedProgram> {
-  const { pid, recordPipe } = spawnProgram(program, options);
+  const { pid, recordPipe } = spawnProgram(program.image, options);
   const records = parseRecords(await readToEnd(recordPipe));
   const failure = records.find((record) => record.kind === 'error');
   if (!failure && records.some((record) => record.kind === options.wanted)) return { pid, records };
   const status = await reap(pid);
-  if (failure) throw new LaunchError(stepOf(program, failure.step), failure.errno);
+  if (failure) throw new LaunchError(program.step(failure.step), failure.errno);
   const how = status ? `exit code ${status.exitCode}` : 'already reaped';
   throw new HullError(`Cannot start ${options.name}: its process ended without a word (${how})`, {
     kind: 'internal',
   });
 }
 
-/** Spawns a launch program (encoded, or still to be); the reading end of its record pipe is the caller's to close. */
+/** Spawns a launch program; the reading end of its record pipe is the caller's to close. */
 export function spawnProgram(
-  program: Program | Buffer,
+  image: Buffer,
   options: {
     readonly name: string;
     readonly descriptors?: ReadonlyMap<number, number>;
@@ -59,7 +57,6 @@ export function spawnProgram(
   const descriptors = new Map(options.descriptors ?? []);
   descriptors.set(options.record ?? recordDescriptor, pipe.write);
   try {
-    const image = Buffer.isBuffer(program) ? program : encodeProgram(program);
     return { pid: spawnImage(image, options.name, descriptors), recordPipe: pipe.read };
   } catch (error) {
     closeSync(pipe.read);
