@@ -57,7 +57,8 @@ export function replaceFile(path: string, data: string | Uint8Array, mode = 0o60
   }
 }
 
-function temporaryOf(path: string): string {
+/** A name beside the target's, for what is to take its place; `removeTemporaries` knows it. */
+export function temporaryOf(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
 }
 

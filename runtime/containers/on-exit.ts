@@ -125,15 +125,16 @@ function shouldRestart(engine: Engine, container: Container, { exitCode }: Exite
   }
 }
 
-/** Kills what is left in the cgroup and removes it; answers whether the OOM killer struck in it. */
+/** Removes the cgroup, and before that kills whoever is left in it; answers whether the OOM killer struck in it. */
 async function endCgroup(engine: Engine, container: Container, troubles: string[]): Promise<boolean> {
   const cgroup = cgroupOf(engine, container);
-  const exists = await cgroup.exists();
-  const oomKilled = exists && (await cgroup.oomKilled());
+  const oomKilled = await cgroup.oomKilled();
   try {
-    if (exists) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
-    // Also without the group: a daemon killed in a removal may have left the empty parent.
-    await cgroup.remove();
+    // Most have nobody left, and go at once; so does the empty parent that a daemon killed in a removal may have left.
+    if (!(await cgroup.removeEmpty())) {
+      await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+      await cgroup.remove();
+    }
   } catch (error) {
     troubles.push(errorText(error));
   }

@@ -1,7 +1,8 @@
-import { closeSync, linkSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, linkSync, openSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { jsonText, readJson, replaceFile } from '../base/atomic-file.ts';
+import { jsonText, readJson, replaceFile, temporaryOf } from '../base/atomic-file.ts';
 import { codeOf, HullError } from '../base/errors.ts';
+import { exchangeNames } from '../sys/exchange-names.ts';
 import { type ContainerRecord, type ContainerState, lastRun, type Run } from './record.ts';
 
 export type StoredContainer =
@@ -27,8 +28,25 @@ export const recordFiles = {
 } as const;
 
 /** Afterwards the record is there as a whole, and not flushed. */
-export function replaceRecord(folder: string, name: 'record' | 'creating', record: ContainerRecord): void {
+export function putRecord(folder: string, name: 'record' | 'creating', record: ContainerRecord): void {
   replaceFile(join(folder, recordFiles[name]), jsonText(record));
+}
+
+/**
+ * The same where there is one. The names are exchanged: a rename onto a file makes ext4 write the new one out at once (`auto_da_alloc`) and
+ * wait for it when that is replaced in turn, where most of these records are gone before anybody needs them on the disk.
+ */
+export function replaceRecord(folder: string, record: ContainerRecord): void {
+  const path = join(folder, recordFiles.record);
+  const beside = temporaryOf(path);
+  try {
+    writeFileSync(beside, jsonText(record), { flag: 'wx', mode: 0o600 });
+    if (exchangeNames(beside, path)) unlinkSync(beside);
+    else renameSync(beside, path);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
 /** Afterwards the record that is there stays to fall back on; one that is kept so already is older, and sure. */

@@ -9,6 +9,7 @@ import type { ContainerRecord } from './record.ts';
 import {
   keepToFallBackOn,
   markRemoving,
+  putRecord,
   readRecord,
   recordFiles,
   replaceRecord,
@@ -50,7 +51,7 @@ export class RecordStore {
   begin(record: ContainerRecord): Promise<void> {
     const folder = this.folder(record.id);
     mkdirSync(folder, { recursive: true, mode: 0o710 });
-    replaceRecord(folder, 'creating', record);
+    putRecord(folder, 'creating', record);
     return syncPath(join(folder, recordFiles.creating));
   }
 
@@ -82,12 +83,14 @@ export class RecordStore {
     const { id } = record;
     const folder = this.folder(id);
     const path = join(folder, recordFiles.record);
-    if (!this.#whole.has(id)) mkdirSync(folder, { recursive: true, mode: 0o710 });
-    else if (!this.#withFallBack.has(id)) {
-      keepToFallBackOn(folder);
+    if (this.#whole.has(id)) {
+      if (!this.#withFallBack.has(id)) keepToFallBackOn(folder);
       this.#withFallBack.add(id);
+      replaceRecord(folder, record);
+    } else {
+      mkdirSync(folder, { recursive: true, mode: 0o710 });
+      putRecord(folder, 'record', record);
     }
-    replaceRecord(folder, 'record', record);
     this.#counts(id);
     this.#soon.add(path, () => this.#dropFallBack(id));
   }
