@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { headerOf, padded, paxOf, piecesOf, tarOf } from './tar-fixture.ts';
-import { readTar } from './tar-reader.ts';
+import { type ReadTarOptions, readTar } from './tar-reader.ts';
 
-async function listing(archive: Buffer, piece?: number): Promise<string[]> {
+async function listing(archive: Buffer, piece?: number, options?: ReadTarOptions): Promise<string[]> {
   const lines: string[] = [];
-  for await (const entry of readTar(piecesOf(archive, piece))) {
+  for await (const entry of readTar(piecesOf(archive, piece), options)) {
     const chunks: Buffer[] = [];
     for await (const chunk of entry.body()) chunks.push(chunk);
     const data = Buffer.concat(chunks);
@@ -95,6 +95,20 @@ describe('readTar', () => {
   test('an empty archive is its end mark', async () => {
     expect(await listing(await tarOf([]))).toEqual([]);
     expect(await listing(Buffer.alloc(10_240))).toEqual([]);
+  });
+
+  test('where the end may be lacking, a cut behind the last byte of an entry is one', async () => {
+    const archive = await tarOf([
+      { name: 'a', data: 'x'.repeat(900) },
+      { name: 'b', data: 'long' },
+    ]);
+    const isEnd = (length: number) =>
+      (length >= 1412 && length <= 1536) || (length >= 2052 && length <= 2560);
+    for (let length = 0; length <= 2560; length += 4) {
+      const found = listing(archive.subarray(0, length), 777, { mayLackEnd: true });
+      if (isEnd(length)) expect(await found, `cut at ${length}`).toHaveLength(length < 2000 ? 1 : 2);
+      else await expect(found, `cut at ${length}`).rejects.toThrow('found the end of the file');
+    }
   });
 
   test('every cut of an archive is an error that says so', async () => {

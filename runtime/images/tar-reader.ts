@@ -21,6 +21,14 @@ export interface TarEntry extends TarHeader {
   readonly pieces?: () => AsyncIterable<Piece>;
 }
 
+export interface ReadTarOptions {
+  /**
+   * The archive may stop after an entry's last byte, without padding and end mark. So does the context that the docker client sends with
+   * `-f -`: it closes the stream before the archive.
+   */
+  readonly mayLackEnd?: boolean;
+}
+
 /** An extended header or a long name beyond this is an attack, not a file name. */
 const largestExtension = 4 * 1024 * 1024;
 
@@ -47,14 +55,26 @@ const none: ReadonlyMap<string, Buffer> = new Map();
  * names that are not UTF-8, and takes an archive cut between two entries for a whole one.
  * @throws HullError `invalid` (damaged) or `unsupported` (types that are no files), naming the byte.
  */
-export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry, void, undefined> {
+export async function* readTar(
+  source: AsyncIterable<Uint8Array>,
+  { mayLackEnd = false }: ReadTarOptions = {},
+): AsyncGenerator<TarEntry, void, undefined> {
   await using queue = new ByteQueue(source);
   let defaults = none;
   let pax = none;
   let gnu: { name?: string; linkName?: string } = {};
   for (;;) {
     const offset = queue.offset;
-    const block = await nextBlock(queue);
+    const block = await queue.read(blockSize);
+    if (block === undefined) {
+      const isWhole = queue.offset === offset && pax === none && Object.keys(gnu).length === 0;
+      if (mayLackEnd && offset > 0 && isWhole) return;
+      throw invalidTar(
+        offset,
+        `found the end of the file after ${queue.offset} bytes, wanted a further entry or the end mark`,
+        'The archive is cut off.',
+      );
+    }
     const raw = parseHeader(block, offset);
     if (raw === undefined) break;
     switch (raw.flag) {
@@ -98,19 +118,6 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     await queue.skip(padding(header.size));
   }
   await expectZeros(queue);
-}
-
-async function nextBlock(queue: ByteQueue): Promise<Buffer> {
-  const offset = queue.offset;
-  const block = await queue.read(blockSize);
-  if (block === undefined) {
-    throw invalidTar(
-      offset,
-      `found the end of the file after ${queue.offset} bytes, wanted a further entry or the end mark`,
-      'The archive is cut off.',
-    );
-  }
-  return block;
 }
 
 async function extension(queue: ByteQueue, { size, name }: RawHeader, offset: number): Promise<Buffer> {

@@ -10,6 +10,8 @@ export interface UntarIntoOptions {
   readonly keepKind: boolean;
   /** Sees each entry on its way, and may hear its content. */
   readonly through?: (entry: TarEntry) => TarEntry;
+  /** As `ReadTarOptions`. */
+  readonly mayLackEnd?: boolean;
 }
 
 /**
@@ -21,10 +23,10 @@ export async function untarInto(
   archive: AsyncIterable<Uint8Array>,
   root: string,
   folder: ByteString,
-  { keepKind, through = (entry) => entry }: UntarIntoOptions,
+  { keepKind, through = (entry) => entry, mayLackEnd = false }: UntarIntoOptions,
 ): Promise<void> {
   const writer = new LayerWriter(root, { whiteouts: false, keepKind });
-  for await (const raw of readTar(decompress(archive))) {
+  for await (const raw of readTar(decompress(archive), { mayLackEnd })) {
     const entry = through(raw);
     try {
       const name = insideRoot(entry.name, 'entry');

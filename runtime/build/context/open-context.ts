@@ -33,7 +33,7 @@ export async function openWorkplace(
     hashes.set(insideRoot(entry.name, 'entry'), hash);
     return { ...entry, body: () => heard(entry.body(), hash) };
   };
-  await untarInto(archive, root, '', { keepKind: false, through });
+  await untarInto(archive, root, '', { keepKind: false, through, mayLackEnd: true });
   const sums = new Map([...hashes].map(([path, hash]) => [path, hash.digest('hex')]));
   undo.commit();
   return {
