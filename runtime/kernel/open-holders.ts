@@ -8,6 +8,11 @@ import { attempt, commandOf, type ProcessFile, processFiles, readText } from './
 
 /** `OVERLAYFS_SUPER_MAGIC`, <linux/magic.h>. */
 const overlayMagic = 0x794c7630;
+/** What statfs(2) tells of file systems that are not part of Linux. */
+const foreignMagics: ReadonlyMap<string, number> = new Map([
+  ['aufs', 0x61756673],
+  ['zfs', 0x2fc12fc1],
+]);
 
 /** How a thing is recognized in what processes use. */
 interface Recognition {
@@ -40,8 +45,9 @@ function recognition(thing: HeldThing): Recognition {
       const [mount] = readMountNamespaces(thing.text).flatMap(({ mounts }) =>
         mounts.filter(({ type }) => type === thing.type),
       );
-      // Without a mount the kernel tells nobody which device number it has.
-      return mount ? onDevice(mount) : { file: () => false, mapWord: undefined };
+      if (mount) return onDevice(mount);
+      // Without a mount the kernel tells nobody which device number it has: all that lost theirs are taken for it.
+      return { file: isDetached(foreignMagics.get(thing.type)), mapWord: undefined };
     }
     case 'folder':
       return { file: ({ target }) => isWithin(target, thing.path), mapWord: ` ${thing.path}/` };
@@ -69,17 +75,25 @@ function onDevice({ major, minor }: { readonly major: number; readonly minor: nu
  * layers; a file of a common lower layer may also be another container's.
  */
 function inDetachedOverlay(folders: readonly string[]): Recognition['file'] {
+  const isDetachedOverlay = isDetached(overlayMagic);
+  return ({ link, target }) => {
+    if (!isDetachedOverlay({ link, target })) return false;
+    const inode = statSync(link).ino;
+    const path = target.replace(/ \(deleted\)$/, '');
+    return folders.some((folder) => attempt(() => lstatSync(join(folder, path)))?.ino === inode);
+  };
+}
+
+/** Files of a file system without a block device that no mount table shows, by what statfs(2) calls its type. */
+function isDetached(magic: number | undefined): Recognition['file'] {
   const visible = new Set(
     readMountNamespaces().flatMap(({ mounts }) => mounts.map(({ major, minor }) => `${major}:${minor}`)),
   );
-  return ({ link, target }) => {
+  return ({ link }) => {
     const stat = statSync(link, { throwIfNoEntry: false });
     if (!stat) return false;
     const { major, minor } = splitDevice(stat.dev);
-    if (major !== 0 || visible.has(`${major}:${minor}`)) return false;
-    if (statfsSync(link).type !== overlayMagic) return false;
-    const path = target.replace(/ \(deleted\)$/, '');
-    return folders.some((folder) => attempt(() => lstatSync(join(folder, path)))?.ino === stat.ino);
+    return major === 0 && !visible.has(`${major}:${minor}`) && statfsSync(link).type === magic;
   };
 }
 

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
@@ -54,7 +55,8 @@ export function describeQuota(
 
 /** Writes and syncs a file until it has the size, or the kernel refuses. */
 async function fill(path: string, bytes: number): Promise<{ readonly code: string; readonly bytes: number }> {
-  const block = Buffer.alloc(mib, 'x');
+  // A limit is of what it takes on the disk, where zfs has it compressed.
+  const block = randomBytes(mib);
   let written = 0;
   try {
     await using file = await open(path, 'w');

@@ -292,7 +292,7 @@ export class RecordedDriver implements StorageDriver {
 
   async #finishRemoval(layer: LayerRecord): Promise<void> {
     if (layer.state === 'ready') await this.#records.markRemoving(layer);
-    await this.#backend.destroy(layer);
+    await this.#backend.destroy(layer, this.#records.chain(layer)[1]);
     await this.#records.delete(layer.id);
     rmSync(this.#busy.lockPath(layer.id), { force: true });
   }

@@ -6,6 +6,10 @@ import type { LayerRecord } from './layer-records.ts';
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const length = 8;
 
+export function isShortKey(text: string): boolean {
+  return text.length === length && [...text].every((letter) => letters.includes(letter));
+}
+
 /** Names of layers for mount options, which have the room of one page: eight letters, each name once. */
 export class ShortKeys {
   readonly #taken: Set<string>;

@@ -1,6 +1,9 @@
-import { access } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { access, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../base/atomic-file.ts';
 import { run } from '../../base/command.ts';
-import { HullError } from '../../base/errors.ts';
+import { HullError, ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { coveringMount, readMountInfo } from '../../kernel/mountinfo.ts';
@@ -11,40 +14,57 @@ import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { isOnPath } from '../on-path.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
-import { ZfsNames } from './zfs-commands.ts';
+import { ShortKeys } from '../short-keys.ts';
+import { isMountedInKernel } from './mounted-datasets.ts';
+import { isDatasetName, ZfsNames } from './zfs-commands.ts';
 
 /**
- * Layers as datasets of a zfs pool, children as clones; through the tools of the host. `zfs.fsname` names the dataset that
- * they are in; default: the one that the data root is on.
+ * Layers as datasets of a zfs pool, children as clones; through the tools of the host. `zfs.fsname` names the dataset below which
+ * they are; default: the one that the data root is on.
+ *
+ *     <that dataset>/<storage>/<key>     a layer
+ *     <home>/dataset                     the name of the storage: another daemon, also one on another machine that had this pool, has another
  */
 export async function openZfs(options: DriverOptions, internals?: DriverInternals): Promise<StorageDriver> {
   rejectUnknownOptions('zfs', options.options, ['zfs.fsname']);
   const wanted = options.options.get('zfs.fsname');
+  if (wanted !== undefined && !isDatasetName(wanted)) {
+    throw new HullError(
+      `Cannot use storage option zfs.fsname: found ${JSON.stringify(wanted)}, wanted a dataset such as tank/hull`,
+      { kind: 'invalid' },
+    );
+  }
   return RecordedDriver.open(
     options,
-    async () => {
+    async (records) => {
       const probe = await probeZfs(options.home, wanted);
       if (probe.answer !== 'supported') {
         throw new HullError(`Cannot use storage driver zfs: ${probeText(probe)}`, { kind: 'unsupported' });
       }
-      return new ZfsBackend(new ZfsNames(wanted ?? datasetOf(options.home) ?? '', options.home));
+      const names = new ZfsNames(
+        await openStorage(options.home, wanted ?? datasetOf(options.home) ?? '', records),
+      );
+      return new ZfsBackend(names, records);
     },
     internals,
   );
 }
 
-/** Whether there are the kernel's part, the tools, and a dataset to be in. */
-export async function probeZfs(home: string, dataset: string | undefined): Promise<ProbeAnswer> {
+/** What this machine lacks for any zfs, as a noun: the kernel's part, or the tools. */
+export async function lacksZfs(): Promise<string | undefined> {
   const isThere = () =>
     access('/dev/zfs').then(
       () => true,
       () => false,
     );
   if (!(await isThere())) await run('modprobe', ['zfs']).catch(() => undefined);
-  if (!(await isThere()))
-    return { answer: 'unsupported', missing: 'zfs in this kernel (/dev/zfs); it is not part of Linux' };
-  if (!(await isOnPath('zfs')))
-    return { answer: 'unsupported', missing: 'the program zfs (package zfsutils-linux)' };
+  if (!(await isThere())) return 'zfs in this kernel (/dev/zfs); it is not part of Linux';
+  return (await isOnPath('zfs')) ? undefined : 'the program zfs (package zfsutils-linux)';
+}
+
+async function probeZfs(home: string, dataset: string | undefined): Promise<ProbeAnswer> {
+  const missing = await lacksZfs();
+  if (missing !== undefined) return { answer: 'unsupported', missing };
   const name = dataset ?? datasetOf(home);
   if (name === undefined) {
     return {
@@ -66,30 +86,66 @@ function datasetOf(home: string): string | undefined {
   return mount?.type === 'zfs' ? mount.source : undefined;
 }
 
+/** The dataset of this storage's layers, made where there is none yet. */
+async function openStorage(home: string, parent: string, records: readonly LayerRecord[]): Promise<string> {
+  const path = join(home, 'dataset');
+  const known = (await ifExists(readFile(path, 'utf8')))?.trim();
+  const name = known ?? `hull-${randomBytes(8).toString('hex')}`;
+  if (known === undefined) await writeFileAtomic(path, `${name}\n`);
+  const storage = `${parent}/${name}`;
+  if (known !== undefined && (await exists(storage))) return storage;
+  if (records.length > 0) {
+    throw new HullError(
+      `Cannot use storage driver zfs: the layers of ${JSON.stringify(home)} are in a dataset ${name}, which is not in ${JSON.stringify(parent)}`,
+      { kind: 'unavailable', hint: 'Name the dataset that it is in: --storage-opt zfs.fsname=….' },
+    );
+  }
+  await zfs(new ZfsNames(storage).createStorage());
+  return storage;
+}
+
+async function exists(dataset: string): Promise<boolean> {
+  try {
+    await zfs(['list', '-H', '-o', 'name', dataset]);
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw error;
+  }
+}
+
 class ZfsBackend implements LayerBackend {
   readonly name = 'zfs';
   readonly capabilities: DriverCapabilities = Object.freeze({ copies: false, hostWide: false });
   readonly #names: ZfsNames;
+  readonly #keys: ShortKeys;
 
-  constructor(names: ZfsNames) {
+  constructor(names: ZfsNames, records: readonly LayerRecord[]) {
     this.#names = names;
+    this.#keys = new ShortKeys(records);
   }
 
-  newKey(id: string): { readonly key: string } {
-    return { key: id };
+  // Not the id: a snapshot is named after two layers, and zfs takes 255 letters for all of it.
+  newKey(): { readonly key: string } {
+    return { key: this.#keys.take() };
   }
 
-  async make({ key, size }: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
+  async make({ id, key, size }: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
     if (!parent) {
-      await zfs(this.#names.create(key, size));
+      await zfs(this.#names.create(id, key, size));
       return;
     }
-    for (const words of this.#names.clone(key, parent.key, size)) await zfs(words);
+    for (const words of this.#names.clone(id, key, parent.key, size)) await zfs(words);
   }
 
   async made(): Promise<void> {}
 
-  async lacksForSize(): Promise<undefined> {}
+  async lacksForSize(size: number, parent: LayerRecord | undefined): Promise<string | undefined> {
+    if (!parent) return undefined;
+    const words = ['get', '-H', '-p', '-o', 'value', 'referenced', this.#names.dataset(parent.key)];
+    const has = Number((await zfs(words)).stdout);
+    return has < size ? undefined : `room: its parent has ${has} bytes`;
+  }
 
   async whyNotRemovable({ key }: LayerRecord): Promise<string | undefined> {
     const mount = readMountInfo('self').find(
@@ -98,9 +154,10 @@ class ZfsBackend implements LayerBackend {
     return mount && `it is mounted at ${JSON.stringify(mount.mountPoint)}; unmount it first`;
   }
 
-  async destroy({ key, parent }: LayerRecord): Promise<void> {
+  async destroy({ key }: LayerRecord, parent: LayerRecord | undefined): Promise<void> {
     await absent(this.#names.destroy(key));
-    if (parent !== undefined) await absent(this.#names.destroySnapshot(parent, key));
+    if (parent) await absent(this.#names.destroySnapshot(parent.key, key));
+    this.#keys.free(key);
   }
 
   async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
@@ -119,8 +176,8 @@ class ZfsBackend implements LayerBackend {
     return { kind: 'file-system', type: 'zfs', text: this.#names.dataset(layer.key) };
   }
 
-  pinned(): boolean {
-    return false;
+  pinned([layer]: LayerChain): boolean {
+    return isMountedInKernel(this.#names.dataset(layer.key));
   }
 
   hiddenUser(): boolean {
@@ -128,10 +185,10 @@ class ZfsBackend implements LayerBackend {
   }
 
   async status(): Promise<readonly (readonly [string, string])[]> {
-    const { stdout } = await zfs(['list', '-H', '-o', 'used,available,compression', this.#names.parent]);
+    const { stdout } = await zfs(['list', '-H', '-o', 'used,available,compression', this.#names.storage]);
     const [used = '', available = '', compression = ''] = stdout.trim().split('\t');
     return [
-      ['Parent Dataset', this.#names.parent],
+      ['Dataset', this.#names.storage],
       ['Space Used By Parent', used],
       ['Space Available', available],
       ['Compression', compression],
@@ -140,13 +197,23 @@ class ZfsBackend implements LayerBackend {
 
   async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
     const known = new Set(records.map(({ key }) => key));
+    const { keys, snapshots } = this.#names.parseList((await zfs(this.#names.list())).stdout);
+    const goners = [
+      ...keys
+        .filter((key) => !known.has(key))
+        .map((key) => ({ name: this.#names.dataset(key), words: this.#names.destroy(key) })),
+      ...snapshots
+        .filter(({ parentKey, key }) => known.has(parentKey) && !known.has(key))
+        .map(({ parentKey, key }) => ({
+          name: this.#names.snapshot(parentKey, key),
+          words: this.#names.destroySnapshot(parentKey, key),
+        })),
+    ];
     const did: string[] = [];
-    for (const key of this.#names.parseList((await zfs(this.#names.list())).stdout)) {
-      if (known.has(key)) continue;
-      const dataset = this.#names.dataset(key);
+    for (const { name, words } of goners) {
       did.push(
-        await absent(this.#names.destroy(key)).then(
-          () => `Removed ${dataset}, which no layer record names.`,
+        await absent(words).then(
+          () => `Removed ${name}, which no layer record names.`,
           (error: unknown) => (error instanceof Error ? error.message : String(error)),
         ),
       );
@@ -166,9 +233,13 @@ async function absent(words: readonly string[]): Promise<void> {
   try {
     await zfs(words);
   } catch (error) {
+    if (isAbsence(error)) return;
     const text = error instanceof Error ? error.message : String(error);
-    if (/does not exist|could not find/.test(text)) return;
     if (!/is busy/.test(text)) throw error;
     throw new HullError(text, { kind: 'busy', cause: error });
   }
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && /does not exist|could not find/.test(error.message);
 }
