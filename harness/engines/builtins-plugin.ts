@@ -7,8 +7,12 @@ const lateModules: ReadonlySet<string> = new Set([
   'node:child_process',
   'node:dns/promises',
   'node:fs/promises',
+  'node:http',
+  'node:https',
   'node:net',
+  'node:readline',
   'node:timers/promises',
+  'node:tls',
   'node:tty',
   'node:zlib',
 ]);
@@ -35,16 +39,17 @@ export function builtinsPlugin(): Plugin {
 /** An export that nobody uses is left out: so marked, asking for it has no effect. Some are getters that load all of undici. */
 function moduleText(name: string): string {
   const module: object = process.getBuiltinModule(name) ?? {};
-  const all = Object.getOwnPropertyDescriptors(module);
+  const all: Record<string, PropertyDescriptor> = Object.getOwnPropertyDescriptors(module);
   const names = Object.keys(all).filter((key) => key !== 'default' && /^[A-Za-z_$][\w$]*$/.test(key));
   const get = `process.getBuiltinModule(${JSON.stringify(name)})`;
   const late = lateModules.has(name);
-  const isFunction = (key: string) => typeof all[key as keyof typeof all]?.value === 'function';
+  // A getter loads what it answers, too.
+  const isLate = ({ value, get }: PropertyDescriptor) => typeof value === 'function' || get !== undefined;
   return [
     late ? `const m = () => ${get};` : `const m = /*@__PURE__*/ (() => ${get})();`,
     late ? `export default /*@__PURE__*/ m();\n${lateText}` : 'export default m;',
     ...names.map((key) =>
-      late && isFunction(key)
+      late && isLate(all[key] ?? {})
         ? `export const ${key} = /*@__PURE__*/ late(() => m().${key});`
         : `export const ${key} = /*@__PURE__*/ (() => ${late ? 'm()' : 'm'}.${key})();`,
     ),

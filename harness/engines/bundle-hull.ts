@@ -2,15 +2,13 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { type OutputAsset, type OutputChunk, rolldown } from 'rolldown';
+import { rolldown } from 'rolldown';
 import { pack } from 'tar-stream';
 import { builtinsPlugin } from './builtins-plugin.ts';
-import { loadedTogether } from './loaded-together.ts';
+import { hullEntry } from './hull-entry.ts';
+import { koffiPath, koffiPlugin } from './koffi-plugin.ts';
 
-/**
- * hull for a host that has nothing but Node: the tree `lib/hull/hull.mjs`, beside it what that loads when it is needed, and
- * koffi's native binary.
- */
+/** hull for a host that has nothing but Node: one file of all its code, and koffi's native binary. */
 export interface HullBundle {
   /** Of all its contents, 16 hex digits: hosts keep bundles by it. */
   readonly hash: string;
@@ -18,31 +16,33 @@ export interface HullBundle {
   readonly tar: Uint8Array;
 }
 
-/** Where the program stands in the bundle's tree. koffi looks for its binary two folders above the file it is bundled into. */
-export const hullProgram = 'lib/hull/hull.mjs';
+/** Where the program stands in the bundle's tree. */
+export const hullProgram = 'lib/hull/hull.cjs';
 
-/** Bundles `runtime/cli/main.ts` of the project. Throws rolldown's error where it does not build. Some 200 ms. */
+/** Bundles the project's hull. Throws rolldown's error where it does not build. Some 200 ms. */
 export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Promise<HullBundle> {
+  const entry = '\0hull';
   await using bundler = await rolldown({
-    input: { hull: join(projectDir, 'runtime/cli/main.ts') },
+    input: { hull: entry },
     platform: 'node',
-    // koffi asks for these packages first and looks on the disk when they are absent, as they are on the host.
-    external: [/^@koromix\//],
-    plugins: [builtinsPlugin()],
+    plugins: [
+      {
+        name: 'entry',
+        resolveId: (id) => (id === entry ? entry : null),
+        load: (id) =>
+          id === entry ? { code: hullEntry(join(projectDir, 'runtime')), moduleType: 'js' } : null,
+      },
+      builtinsPlugin(),
+      koffiPlugin(arch),
+    ],
     logLevel: 'silent',
   });
-  const { output } = await bundler.generate({
-    format: 'esm',
-    comments: false,
-    entryFileNames: '[name].mjs',
-    chunkFileNames: '[name].mjs',
-    codeSplitting: { groups: loadedTogether(join(projectDir, 'runtime')) },
-  });
+  const { output } = await bundler.generate({ format: 'cjs', comments: false, codeSplitting: false });
   const require = createRequire(join(projectDir, 'package.json'));
   const native = join(dirname(require.resolve(`@koromix/koffi-linux-${arch}`)), `linux_${arch}/koffi.node`);
   const files: readonly (readonly [string, Buffer])[] = [
-    ...output.map((file): [string, Buffer] => [`${dirname(hullProgram)}/${file.fileName}`, textOf(file)]),
-    [`build/koffi/linux_${arch}/koffi.node`, await readFile(native)],
+    [hullProgram, inOneByte(output[0].code)],
+    [join(dirname(hullProgram), koffiPath(arch)), await readFile(native)],
   ];
   const hash = createHash('sha256');
   const tar = pack();
@@ -57,8 +57,7 @@ export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Pro
 }
 
 /** V8 keeps a text in one byte for each character where there is no other in it; those few are written as escapes. */
-function textOf(file: OutputChunk | OutputAsset): Buffer {
-  if (file.type === 'asset') return Buffer.from(file.source);
+function inOneByte(code: string): Buffer {
   const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return Buffer.from(file.code.replaceAll(/[^\0-\x7f]/g, escaped));
+  return Buffer.from(code.replaceAll(/[^\0-\x7f]/g, escaped));
 }

@@ -24,8 +24,6 @@ export class DockerEngine implements Engine {
     return { engine: this.name, executable: dockerd, argv: [dockerd], environment: {}, version };
   }
 
-  async finish(): Promise<void> {}
-
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl {
     const dataRoot = `/var/lib/seatrial/docker/${driver.name}`;
     const execRoot = `/run/seatrial/docker/${driver.name}`;

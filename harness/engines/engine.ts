@@ -23,11 +23,6 @@ export interface Engine {
   /** What is made on this machine before any host is there; an error here is nobody's host's fault. */
   build(arch: HostFacts['arch']): Promise<void>;
   install(ssh: Ssh, options: EngineInstallOptions): Promise<EngineProgram>;
-  /**
-   * The run on this host is over: afterwards the engine is stopped, and what makes its next start faster is kept on this
-   * machine. Nothing is lost where it fails.
-   */
-  finish(ssh: Ssh, program: EngineProgram): Promise<void>;
   /** `ping` settles when the engine answers on its socket now: how it is reached is the caller's matter. */
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl;
 }

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import type { HostFacts } from '../hosts/host.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import { bundleHull, type HullBundle, hullProgram } from './bundle-hull.ts';
-import { CompileCache, compileCacheFolder } from './compile-cache.ts';
-import { DaemonControl, pidFolder } from './daemon-control.ts';
-import { daemonScript } from './daemon-script.ts';
+import { DaemonControl } from './daemon-control.ts';
 import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineProgram } from './engine.ts';
+import { StartupSnapshots, snapshotFile, unpackScript } from './startup-snapshot.ts';
 
 const folder = '/opt/seatrial/hull';
 
@@ -18,13 +19,14 @@ const layerContent = [
   '(vfs|overlay|btrfs)/removing/[^/]+',
 ];
 
-/** What makes a daemon's life of a few seconds cheaper; a daemon for months would be started without. */
-function nodeOptions({ accelerator }: HostFacts): readonly string[] {
-  // Without it V8 collects its young objects three times during a start.
-  const options = ['--min-semi-space-size=16'];
-  if (!accelerator.startsWith('tcg')) return options;
+/** Without it V8 collects its young objects three times during a start. */
+const nodeOptions = ['--min-semi-space-size=16'];
+
+/** What makes a daemon's life of a few seconds cheaper; one for months would be started without. */
+function environment({ accelerator }: HostFacts): Readonly<Record<string, string>> {
+  if (!accelerator.startsWith('tcg')) return {};
   // Machine code that V8 makes must be translated by the emulator once more, which a life so short does not earn back.
-  return [...options, '--no-sparkplug', '--no-maglev', '--no-opt'];
+  return { SEATRIAL_V8_FLAGS: '--no-sparkplug --no-maglev --no-opt' };
 }
 
 /** hull from a checkout: bundled once per run, uploaded where the host has not got that bundle. */
@@ -33,12 +35,12 @@ export class HullEngine implements Engine {
   readonly needs = { packages: [], kernelArgs: [] };
   readonly patience = 1;
   readonly #projectDir: string;
-  readonly #compileCache: CompileCache;
+  readonly #snapshots: StartupSnapshots;
   readonly #bundles = new Map<string, Promise<HullBundle>>();
 
   constructor(projectDir: string, cacheDir: string) {
     this.#projectDir = projectDir;
-    this.#compileCache = new CompileCache(join(cacheDir, 'compile-cache'));
+    this.#snapshots = new StartupSnapshots(join(cacheDir, 'snapshots'));
   }
 
   async build(arch: HostFacts['arch']): Promise<void> {
@@ -54,27 +56,25 @@ export class HullEngine implements Engine {
   async install(ssh: Ssh, { facts, node, progress, signal }: EngineInstallOptions): Promise<EngineProgram> {
     const { hash, tar } = await this.#bundle(facts.arch);
     const target = `${folder}/${hash}`;
-    const program = `${target}/${hullProgram}`;
-    const there = await ssh.run(['test', '-e', program], { signal });
-    if (there.exitCode !== 0) {
+    const snapshot = `${target}/${snapshotFile}`;
+    const command = [node, ...nodeOptions];
+    const there = await ssh.run(['test', '-e', snapshot], { signal });
+    const program = { hash, v8: facts.v8, folder: target, file: hullProgram, node: command };
+    if (there.exitCode !== 0 && !(await this.#snapshots.give(ssh, program, signal))) {
       progress(`upload hull ${hash} (${(tar.length / 1024 / 1024).toFixed(1)} MiB)`);
-      const unpack = 'mkdir -p "$1.new" && tar -x -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"';
-      await ssh.ok(['sh', '-c', unpack, 'unpack', target], { input: tar, signal });
+      const input = await promisify(gzip)(tar);
+      await ssh.ok(['sh', '-c', unpackScript, 'unpack', target], { input, signal });
+      progress('make a start-up snapshot of hull');
+      await this.#snapshots.make(ssh, program, signal);
     }
-    await this.#compileCache.give(ssh, hash);
     return {
       engine: this.name,
       executable: node,
-      argv: [node, ...nodeOptions(facts), program, 'daemon'],
-      environment: { NODE_COMPILE_CACHE: compileCacheFolder },
+      // A path to the program has its place in every command line of Node; this one is of no consequence.
+      argv: [...command, '--snapshot-blob', snapshot, 'hull', 'daemon'],
+      environment: environment(facts),
       version: hash,
     };
-  }
-
-  async finish(ssh: Ssh, { version }: EngineProgram): Promise<void> {
-    // Node writes its compile cache when it exits.
-    await ssh.ok(['sh', '-c', daemonScript, 'others', `${pidFolder}/none`, '']);
-    await this.#compileCache.take(ssh, version);
   }
 
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl {

@@ -99,6 +99,8 @@ export interface HostFacts {
   readonly arch: 'x64' | 'arm64';
   /** `kvm` or `tcg` for qemu, with the reason why not kvm; `native` for local. */
   readonly accelerator: string;
+  /** What its Node can take up that another Node compiled or kept: version, build of V8, the processor's features. */
+  readonly v8: string;
 }
 
 /** One entry of hosts.yaml, after validation. */

@@ -56,7 +56,6 @@ export class HostRun {
       this.#book.hostIs(name, host.facts);
       const programs = await this.#install(host);
       await this.#runJobs(host, programs);
-      await this.#finish(host, programs);
     } catch (error) {
       if (!signal.aborted) broken = asBroken(error, host);
     }
@@ -109,21 +108,6 @@ export class HostRun {
       programs.set(name, await this.#phase(`install ${name}`, () => engine.install(host.ssh, options)));
     }
     return programs;
-  }
-
-  /** What only serves the next run may not break this one. */
-  async #finish(host: RunningHost, programs: ReadonlyMap<string, EngineProgram>): Promise<void> {
-    if (host.broken.aborted || this.#options.signal.aborted) return;
-    for (const [name, program] of programs) {
-      await this.#engines
-        .get(name)
-        ?.finish(host.ssh, program)
-        .catch((error: unknown) => {
-          this.#options.events.note(
-            `${host.name}: ${name} was not finished: ${error instanceof Error ? error.message : String(error)}`,
-          );
-        });
-    }
   }
 
   async #runJobs(host: RunningHost, programs: ReadonlyMap<string, EngineProgram>): Promise<void> {

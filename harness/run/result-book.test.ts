@@ -22,7 +22,7 @@ function open(repeat = 1): { readonly book: ResultBook; readonly told: Result[] 
 
 it('has a result for every job, in the order of the plan, however it ended', () => {
   const { book, told } = open();
-  book.hostIs('a', { kernel: '6.12', distribution: '', cgroups: 'v2', arch: 'x64', accelerator: '' });
+  book.hostIs('a', { kernel: '6.12', distribution: '', cgroups: 'v2', arch: 'x64', accelerator: '', v8: '' });
   book.record(job('a', 'two'), fail, 'evidence/console.log');
   book.hostBroke('b', new HostBroken('panic', 'kernel panic'));
   book.missing('planned and never ran');

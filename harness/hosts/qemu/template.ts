@@ -30,7 +30,7 @@ export interface Template extends TemplatePlan {
 }
 
 /** Counted up when what provisioning leaves in a template changes. */
-const recipe = 3;
+const recipe = 4;
 
 /** The host's template from the cache: built from its image when it is not there. */
 export async function ensureTemplate(

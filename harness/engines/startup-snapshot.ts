@@ -1,0 +1,70 @@
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import type { Ssh } from '../ssh/ssh.ts';
+
+/** A program on a host, as its bundle's tree below `folder`. */
+export interface SnapshotProgram {
+  /** Of the program; what is kept of other programs is dropped. */
+  readonly hash: string;
+  /** What a snapshot of this host's Node is good for (`HostFacts.v8`). */
+  readonly v8: string;
+  /** Its path is part of the snapshot. */
+  readonly folder: string;
+  /** The CommonJS file, below `folder`, that sets the function a snapshot begins with. */
+  readonly file: string;
+  /** Node and its options, as the program will be run with. */
+  readonly node: readonly string[];
+}
+
+/** The snapshot's name below the program's folder. */
+export const snapshotFile = 'start-up.blob';
+
+/**
+ * Programs as Node has evaluated them, for `node --snapshot-blob`: in an emulated guest a daemon starts with half of the processor
+ * time, and needs no compile cache. Made by the first host that has none, and kept on this machine for all hosts alike.
+ */
+export class StartupSnapshots {
+  readonly #folder: string;
+
+  /** @param folder on this machine */
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Gives the host the program's tree with its snapshot, in place of the file that it was made of. False: none is kept. */
+  async give(ssh: Ssh, program: SnapshotProgram, signal: AbortSignal): Promise<boolean> {
+    const kept = await readFile(this.#file(program)).catch(() => undefined);
+    if (kept === undefined) return false;
+    await ssh.ok(['sh', '-c', unpackScript, 'give', program.folder], { input: kept, signal });
+    return true;
+  }
+
+  /** Makes the snapshot on a host that has the program's tree, and keeps both. */
+  async make(ssh: Ssh, program: SnapshotProgram, signal: AbortSignal): Promise<void> {
+    const { folder, file, node } = program;
+    const [command = '', ...options] = node;
+    const make = [command, ...options, '--snapshot-blob', snapshotFile, '--build-snapshot', file];
+    const packed = await ssh.ok(['sh', '-c', makeScript, 'make', folder, dirname(file), ...make], { signal });
+    await mkdir(this.#folder, { recursive: true });
+    const path = this.#file(program);
+    const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
+    await writeFile(temporary, await promisify(gzip)(Buffer.from(packed, 'base64')));
+    await rename(temporary, path);
+    const old = (await readdir(this.#folder)).filter((name) => !name.startsWith(`${program.hash}-`));
+    await Promise.all(old.map((name) => rm(join(this.#folder, name), { force: true })));
+  }
+
+  #file({ hash, v8 }: SnapshotProgram): string {
+    return join(this.#folder, `${hash}-${v8}.tar.gz`);
+  }
+}
+
+/** Makes the folder `$1` of a tar.gz, whole. */
+export const unpackScript = 'mkdir -p "$1.new" && tar -x -z -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"';
+
+const makeScript = `cd "$1" || exit 1
+sources=$2; shift 2
+said=$("$@" 2>&1) || { rm -f ${snapshotFile}; echo "$said" >&2; exit 1; }
+tar -c --exclude="./$sources" . | base64 -w 0`;
