@@ -4,12 +4,14 @@ import { HostsFileError, loadHosts, parseHosts } from './load-hosts.ts';
 it('reads the hosts.yaml of the project', async () => {
   const hosts = await loadHosts(new URL('../../hosts.yaml', import.meta.url).pathname);
   expect(hosts.map(({ name, release }) => `${name} ${release}`)).toEqual(['debian-11 11', 'debian-13 13']);
-  for (const { engines } of hosts) {
-    expect(engines.map(({ name, drivers }) => `${name}: ${drivers.map((driver) => driver.name)}`)).toEqual([
-      'hull: overlay,vfs,devicemapper,btrfs,zfs',
-    ]);
-    expect(engines[0]?.drivers.every(({ required }) => required)).toBe(true);
-  }
+  const cells = hosts.flatMap(({ name: host, engines }) =>
+    engines.map(({ name, drivers }) => `${host}/${name}: ${drivers.map((driver) => driver.name)}`),
+  );
+  expect(cells).toEqual([
+    'debian-11/hull: overlay,vfs,devicemapper,btrfs',
+    'debian-13/hull: overlay,vfs,devicemapper,btrfs,zfs',
+  ]);
+  for (const { engines } of hosts) expect(engines[0]?.drivers.every(({ required }) => required)).toBe(true);
 });
 
 function problemsOf(text: string): readonly string[] {
@@ -73,6 +75,11 @@ it.each([
     'a host that is no map',
     'hosts:\n  a: 7\n',
     /^hosts.yaml:2:6: hosts.a: found 7, wanted a map of the fields of a host/,
+  ],
+  [
+    "a driver's package that is none",
+    'hosts:\n  a: { provider: qemu, distribution: debian, release: 12, engines: [{ name: hull, drivers: [{ name: zfs, packages: [universe/zfs] }] }] }\n',
+    /^hosts.yaml:2:\d+: hosts.a.engines\[0\].drivers\[0\].packages\[0\]: found "universe\/zfs", wanted a list of package names/,
   ],
   [
     'a bad host name',
