@@ -12,7 +12,7 @@ export interface SnapshotProgram {
   readonly v8: string;
   /** Its path is part of the snapshot. */
   readonly folder: string;
-  /** The CommonJS file, below `folder`, that sets the function a snapshot begins with. */
+  /** The CommonJS file of ASCII, below `folder`, that sets the function a snapshot begins with. */
   readonly file: string;
   /** Node and its options, as the program will be run with. */
   readonly node: readonly string[];
@@ -45,8 +45,19 @@ export class StartupSnapshots {
   async make(ssh: Ssh, program: SnapshotProgram, signal: AbortSignal): Promise<void> {
     const { folder, file, node } = program;
     const [command = '', ...options] = node;
-    const make = [command, ...options, '--snapshot-blob', snapshotFile, '--build-snapshot', file];
-    const packed = await ssh.ok(['sh', '-c', makeScript, 'make', folder, dirname(file), ...make], { signal });
+    const make = [
+      command,
+      ...options,
+      '--snapshot-blob',
+      snapshotFile,
+      '--build-snapshot',
+      builderFile,
+      file,
+    ];
+    const packed = await ssh.ok(['sh', '-c', makeScript, 'make', folder, dirname(file), ...make], {
+      input: builder,
+      signal,
+    });
     await mkdir(this.#folder, { recursive: true });
     const path = this.#file(program);
     const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
@@ -64,7 +75,26 @@ export class StartupSnapshots {
 /** Makes the folder `$1` of a tar.gz, whole. */
 export const unpackScript = 'mkdir -p "$1.new" && tar -x -z -C "$1.new" && rm -rf "$1" && mv "$1.new" "$1"';
 
-const makeScript = `cd "$1" || exit 1
+const builderFile = 'builder.cjs';
+
+/**
+ * Evaluates the file with all its functions compiled: V8 compiles a function at its first call else, in each life of the program again.
+ * The flag is taken back, for a snapshot is only good for the flags that it was made with.
+ */
+const builder = `
+const { compileFunction } = require('node:vm');
+const { setFlagsFromString } = require('node:v8');
+const { dirname, resolve } = require('node:path');
+const filename = resolve(process.argv[2]);
+const text = require('node:fs').readFileSync(filename, 'latin1');
+setFlagsFromString('--no-lazy');
+const evaluate = compileFunction(text, ['require', '__filename', '__dirname'], { filename });
+setFlagsFromString('--lazy');
+evaluate(require, filename, dirname(filename));
+`;
+
+const makeScript = `cd "$1" && cat > ${builderFile} || exit 1
 sources=$2; shift 2
-said=$("$@" 2>&1) || { rm -f ${snapshotFile}; echo "$said" >&2; exit 1; }
+said=$("$@" 2>&1) || { rm -f ${builderFile} ${snapshotFile}; echo "$said" >&2; exit 1; }
+rm ${builderFile}
 tar -c --exclude="./$sources" . | base64 -w 0`;
