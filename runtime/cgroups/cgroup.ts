@@ -26,6 +26,8 @@ import type { CgroupStats } from './stats/stats.ts';
  */
 export interface CgroupManager {
   readonly mode: 'v1' | 'v2' | 'hybrid';
+  /** Who makes groups, in Docker's words: hull, or systemd as units. */
+  readonly driver: 'cgroupfs' | 'systemd';
   /** What this host can limit, found by looking: for `docker info` and for dropping derived defaults. */
   features(): Promise<CgroupFeatures>;
   /**
@@ -42,11 +44,15 @@ export interface CgroupManager {
   /** The handle of a group that may or may not exist. Kind `invalid` for a path that is not one. */
   open(path: string): Cgroup;
   /**
+   * The path of a container's group: below `parent`, or where that is empty below the daemon's own, `daemonParent`. Kind `invalid` for a parent that is none.
+   */
+  pathOf(daemonParent: string, id: string, parent?: string): string;
+  /**
    * For a daemon that sits in a v2 group above its containers' (`parent` and all above it), and so is in the way of their limits
    * (no-internal-process rule): moves this process into a leaf there. Undefined where it is in nobody's way.
    */
   leaveParents(parent: string): Leaving | undefined;
-  /** Paths of the groups directly below `parent` in any hierarchy: what a crash may have left. */
+  /** Paths of the groups directly below `parent`, a daemon's own, in any hierarchy: what a crash may have left. */
   list(parent: string): Promise<readonly string[]>;
 }
 

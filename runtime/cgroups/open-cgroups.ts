@@ -26,6 +26,7 @@ export async function openCgroups(options: CgroupOptions = {}): Promise<CgroupMa
 
 class HostCgroups implements CgroupManager {
   readonly mode: 'v1' | 'v2' | 'hybrid';
+  readonly driver = 'cgroupfs';
   readonly #hierarchies: readonly Hierarchy[];
   readonly #waits: CgroupWaits;
   #features: Promise<CgroupFeatures> | undefined;
@@ -40,6 +41,12 @@ class HostCgroups implements CgroupManager {
   open(path: string): HostCgroup {
     checkPath(path);
     return new HostCgroup(path, this.#hierarchies, this.#waits);
+  }
+
+  /** From the root of each hierarchy, whether the parent begins with a slash or not. */
+  pathOf(daemonParent: string, id: string, parent = ''): string {
+    const names = (parent || daemonParent).split('/').filter((name) => name !== '' && name !== '.');
+    return [...names, id].join('/');
   }
 
   async create(path: string, resources: Resources): Promise<Cgroup> {

@@ -54,12 +54,12 @@ Everything that is not here, the docker client does:
     )
     .option(
       '--cgroup-parent <path>',
-      'the cgroup that those of the containers are made below',
+      'the cgroup that those of the containers are made below; with systemd a slice (system.slice)',
       parseCgroupPath,
     )
     .option(
       '--exec-opt <key=value>',
-      'native.cgroupdriver=cgroupfs, which is the only one that hull has',
+      'native.cgroupdriver=cgroupfs (hull makes cgroups itself) or systemd (each is a scope)',
       parseExecOption,
     )
     .option('-p, --pidfile <file>', 'file for the process id')

@@ -27,11 +27,12 @@ export function parseCgroupPath(value: string): string {
   );
 }
 
-/** dockerd's `--exec-opt`: systemd makes no cgroups for hull. */
-export function parseExecOption(value: string): void {
-  if (value === 'native.cgroupdriver=cgroupfs') return;
+/** dockerd's `--exec-opt`: who makes cgroups. */
+export function parseExecOption(value: string): 'cgroupfs' | 'systemd' {
+  const [, driver] = /^native\.cgroupdriver=(.*)$/.exec(value) ?? [];
+  if (driver === 'cgroupfs' || driver === 'systemd') return driver;
   throw new InvalidArgumentError(
-    `found ${JSON.stringify(value)}, wanted native.cgroupdriver=cgroupfs: hull makes its cgroups itself, below --cgroup-parent`,
+    `found ${JSON.stringify(value)}, wanted native.cgroupdriver=cgroupfs or native.cgroupdriver=systemd`,
   );
 }
 

@@ -17,7 +17,8 @@ export async function noteCgroup(engine: Engine, container: Container): Promise<
 export async function notedCgroup(engine: Engine, id: string): Promise<string | undefined> {
   const path = await ifExists(readFile(join(runDirOf(engine, id), fileName), 'utf8'));
   // A write that a crash cut short leaves nothing or a part: then no group had been made yet.
-  return path?.split('/').at(-1) === id ? path : undefined;
+  const name = path?.split('/').at(-1);
+  return name === id || name?.endsWith(`-${id}.scope`) ? path : undefined;
 }
 
 const fileName = 'cgroup';

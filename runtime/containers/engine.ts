@@ -30,7 +30,7 @@ export interface Engine {
   readonly runRoot: string;
   /** `<data-root>/builds`: contexts of builds under way; emptied at a start. */
   readonly buildRoot: string;
-  /** The folder of all containers' cgroups, as `hull-1a2b3c4d`. */
+  /** The folder of all containers' cgroups, as `hull-1a2b3c4d`; what their names begin with where systemd makes them. */
   readonly cgroupParent: string;
   /** /proc/sys/kernel/random/boot_id. */
   readonly bootId: string;
@@ -82,9 +82,8 @@ export function cgroupOf(engine: Engine, container: Container): Cgroup {
   return engine.cgroups.open(cgroupPathOf(engine, container.id, container.record.config));
 }
 
-/** Below HostConfig.CgroupParent, from the root of each hierarchy, whether it begins with a slash or not; else below the daemon's. */
+/** Below HostConfig.CgroupParent; else below the daemon's. */
 export function cgroupPathOf(engine: Engine, id: string, { HostConfig }: ContainerConfig): string {
   // Records of before this field have none.
-  const parent = HostConfig.CgroupParent || engine.cgroupParent;
-  return [...parent.split('/').filter((name) => name !== '' && name !== '.'), id].join('/');
+  return engine.cgroups.pathOf(engine.cgroupParent, id, HostConfig.CgroupParent ?? '');
 }

@@ -145,6 +145,7 @@ async function takeOver(engine: Engine, container: Container, run: RunningState)
   const kind = (await isFrozen(engine, container)) ? 'paused' : 'running';
   const now: RunningState = { ...run, kind };
   if (kind !== run.kind) await container.update({ state: now }, { evenIfFull: true });
+  await cgroupOf(engine, container).entered();
   engine.log.info('container taken over', { id: container.id, name: container.name, pid: run.pid });
   watchContainer(engine, container, now);
 }

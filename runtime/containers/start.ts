@@ -100,6 +100,7 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, mounts);
   const launched = await launch(request);
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
+  await cgroup.entered();
   const { pid, monitorPid, startTicks } = launched;
   const { bootId } = engine;
   const state: RunningState = { kind: 'running', pid, monitorPid, startTicks, startedAt, bootId, attempt };

@@ -16,8 +16,8 @@ export class DaemonWorld {
     return this.daemon.docker;
   }
 
-  async open(driver: string): Promise<void> {
-    this.#daemon = await TestDaemon.start(driver);
+  async open(driver: string, options: readonly string[]): Promise<void> {
+    this.#daemon = await TestDaemon.start(driver, { options });
     await this.daemon.loadImage();
   }
 
@@ -45,15 +45,19 @@ export class DaemonWorld {
 /** A command that says something ten times a second, and ends with 5 when it is asked to. */
 export const forever = ['sh', '-c', 'trap "exit 5" TERM; while :; do echo tick; sleep 0.1; done'];
 
-/** Each test of the suite begins with a daemon without containers and must leave nothing on the host. */
+/** Each test of the suite begins with a daemon (and these options) without containers and must leave nothing on the host. */
 export function describeDaemon(
   title: string,
-  { driver = 'overlay', why = whyNoDaemon() }: { readonly driver?: string; readonly why?: string },
+  {
+    driver = 'overlay',
+    options = [],
+    why = whyNoDaemon(),
+  }: { readonly driver?: string; readonly options?: readonly string[]; readonly why?: string },
   tests: (world: DaemonWorld) => void,
 ): void {
   describe.skipIf(why !== '')(`${title}${why && ` (skipped: ${why})`}`, () => {
     const world = new DaemonWorld();
-    beforeAll(() => world.open(driver));
+    beforeAll(() => world.open(driver, options));
     afterEach(() => world.clear());
     afterAll(() => world.close());
     tests(world);

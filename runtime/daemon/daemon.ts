@@ -42,7 +42,12 @@ export interface DaemonOptions {
   readonly storageOptions: ReadonlyMap<string, string>;
   /** Hosts, host:port or networks whose registries need no certificate. */
   readonly insecureRegistries?: readonly string[];
-  /** The group that the containers' groups are made below, as `machine.slice/hull`; undefined: each hierarchy's root. */
+  /** Who makes containers' cgroups; undefined is hull itself. */
+  readonly cgroupDriver?: CgroupManager['driver'] | undefined;
+  /**
+   * The group that the containers' groups are made below, as `machine.slice/hull`; undefined: each hierarchy's root. With systemd a slice, and
+   * `system.slice` where there is none.
+   */
   readonly cgroupParent?: string | undefined;
   readonly pidfile: string | undefined;
   readonly debug: boolean;
@@ -90,7 +95,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
       options: options.storageOptions,
       ...(options.storageDriverOrder ? { order: options.storageDriverOrder } : {}),
     }),
-    openCgroups(),
+    options.cgroupDriver === 'systemd' ? openUnits() : openCgroups(),
     readKernelFacts(),
   ]);
   undo.push(() => driver.close());
@@ -191,15 +196,28 @@ async function readKernelFacts(): Promise<Pick<Engine, 'bootId' | 'capabilities'
 }
 
 /** One folder of cgroups per data root: daemons on one host never take each other's for strays. */
-async function cgroupParentOf({
-  dataRoot,
-  cgroupParent = '',
-}: Pick<DaemonOptions, 'dataRoot' | 'cgroupParent'>): Promise<string> {
+async function cgroupParentOf({ dataRoot, cgroupDriver, cgroupParent = '' }: DaemonOptions): Promise<string> {
   const digest = createHash('sha256')
     .update(await realpath(dataRoot))
     .digest('hex');
-  const above = cgroupParent.split('/').filter((name) => name !== '');
-  return [...above, `hull-${digest.slice(0, 8)}`].join('/');
+  const above = cgroupDriver === 'systemd' ? await slicePathOf(cgroupParent || 'system.slice') : cgroupParent;
+  return [...above.split('/').filter((name) => name !== ''), `hull-${digest.slice(0, 8)}`].join('/');
+}
+
+async function slicePathOf(slice: string): Promise<string> {
+  const { slicePath } = await import('../cgroups/systemd/unit-path.ts');
+  const path = slicePath(slice);
+  if (path !== '') return path;
+  throw new HullError(
+    `Cannot put containers into ${JSON.stringify(slice)}: found the root of all slices, wanted one in it`,
+    { kind: 'invalid' },
+  );
+}
+
+/** Most daemons do without. */
+async function openUnits(): Promise<CgroupManager> {
+  const { openSystemdCgroups } = await import('../cgroups/systemd/open-systemd-cgroups.ts');
+  return await openSystemdCgroups({ manager: 'system', watchOom: true });
 }
 
 /** On cgroup v2 a process in a group above the containers' would be in the way of their limits. */

@@ -106,7 +106,7 @@ export class OciFixture implements AsyncDisposable {
 
   async command(file = '', ...args: readonly string[]): Promise<Outcome> {
     return await new Promise((resolve) => {
-      const child = execFile(file, args, { cwd: this.dir, timeout: 30_000 }, (error, stdout, stderr) => {
+      const child = execFile(file, args, { cwd: this.dir, timeout: 120_000 }, (error, stdout, stderr) => {
         resolve({ code: error ? Number(error.code ?? -1) : 0, stdout, stderr });
       });
       child.stdin?.end();

@@ -6,6 +6,7 @@ import type { Spec } from '../base/oci.ts';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
 import type { OciFixture } from './oci-fixture.ts';
 import { describeOciForm } from './oci-suite.ts';
+import { defaultSpec } from './spec-template.ts';
 
 const booted = existsSync('/run/systemd/system');
 const MiB = 1024 * 1024;
@@ -57,7 +58,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       const id = f.id();
       const resources = {
         memory: { limit: 64 * MiB },
-        cpu: { quota: 33_333, period: 100_000, shares: 512 },
+        cpu: { quota: 33_333, period: 200_000, shares: 512 },
         pids: { limit: 20 },
       };
       const annotations = { 'org.systemd.property.TimeoutStopUSec': 'uint64 7000000' };
@@ -68,20 +69,20 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       const path = `/hulltest.slice/${slice}/${unitOf(id)}`;
       const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
       expect(groups.filter((line) => !line.endsWith(`:${path}`))).toEqual([]);
-      expect(await limits(path)).toEqual({ memory: 64 * MiB, quota: '33333 100000', pids: 20 });
+      expect(await limits(path)).toEqual({ memory: 64 * MiB, quota: '33333 200000', pids: 20 });
       expect(properties(unitOf(id))).toMatchObject({
         Delegate: 'yes',
         Slice: slice,
         TimeoutStopUSec: '7s',
         TasksMax: '20',
-        CPUQuotaPerSecUSec: '340ms',
+        CPUQuotaPerSecUSec: '170ms',
       });
 
       const update = ['--memory', String(96 * MiB), '--cpu-quota', '50000', '--pids-limit', '30'];
       expect(await oci('update', ...update, id)).toMatchObject({ code: 0, stderr: '' });
       systemctl('daemon-reload');
-      expect(properties(unitOf(id))).toMatchObject({ TasksMax: '30', CPUQuotaPerSecUSec: '500ms' });
-      expect(await limits(path)).toEqual({ memory: 96 * MiB, quota: '50000 100000', pids: 30 });
+      expect(properties(unitOf(id))).toMatchObject({ TasksMax: '30', CPUQuotaPerSecUSec: '250ms' });
+      expect(await limits(path)).toEqual({ memory: 96 * MiB, quota: '50000 200000', pids: 30 });
 
       // The first process alone: what kept the scope for it has gone.
       expect((await oci('ps', '--format', 'json', id)).stdout.trim()).toBe(`[${pid}]`);
@@ -140,10 +141,13 @@ describeOciForm('hull oci --systemd-cgroup', 'warm', (fixture) => {
   it.skipIf(!booted)(`runs in a scope${booted ? '' : ' (skipped: systemd does not run)'}`, async () => {
     const f = fixture();
     const id = f.id();
-    await f.configure(['cat', '/proc/self/cgroup'], { linux: { namespaces: [{ type: 'mount' }] } });
-    const { code, stdout } = await f.oci('--systemd-cgroup', 'run', id);
-    expect({ code, stdout }).toEqual({
+    // With one of its own it would see no more than a slash.
+    const namespaces = defaultSpec.linux.namespaces.filter(({ type }) => type !== 'cgroup');
+    await f.configure(['cat', '/proc/self/cgroup'], { linux: { namespaces } });
+    const { code, stdout, stderr } = await f.oci('--systemd-cgroup', 'run', id);
+    expect({ code, stdout, stderr }).toEqual({
       code: 0,
+      stderr: '',
       stdout: expect.stringContaining(`:/system.slice/hull-${id}.scope\n`),
     });
     expect(f.left()).toEqual([]);

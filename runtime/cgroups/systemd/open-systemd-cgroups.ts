@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { Cleanup } from '../../base/cleanup.ts';
 import { HullError } from '../../base/errors.ts';
 import type { Resources } from '../../base/oci.ts';
@@ -11,15 +11,19 @@ import type { Leaving } from '../occupants.ts';
 import { openCgroups } from '../open-cgroups.ts';
 import { describeProcesses } from '../processes.ts';
 import { deviceProperties } from './device-properties.ts';
+import { OomWatches } from './oom-watches.ts';
 import { startScope } from './start-scope.ts';
 import { checkBooted, type Manager, systemctl } from './systemctl.ts';
 import { SystemdCgroup } from './systemd-cgroup.ts';
+import { pathIn, sliceOf } from './unit-path.ts';
 import { unitProperties } from './unit-properties.ts';
 
 export interface SystemdOptions {
   readonly manager: Manager;
   /** More properties of new units, as unit files have them. */
   readonly properties?: readonly string[];
+  /** Tell of a group that is gone whether the OOM killer has struck in it. */
+  readonly watchOom?: boolean;
 }
 
 /**
@@ -40,27 +44,42 @@ export async function openSystemdCgroups(options: SystemdOptions): Promise<Cgrou
 
 class SystemdCgroups implements CgroupManager {
   readonly mode: CgroupManager['mode'];
+  readonly driver = 'systemd';
   readonly #plain: CgroupManager;
   readonly #hierarchies: readonly Hierarchy[];
   readonly #options: SystemdOptions;
+  readonly #watches: OomWatches | undefined;
 
   constructor(plain: CgroupManager, hierarchies: readonly Hierarchy[], options: SystemdOptions) {
     this.mode = plain.mode;
     this.#plain = plain;
     this.#hierarchies = hierarchies;
     this.#options = options;
+    this.#watches = options.watchOom ? new OomWatches() : undefined;
   }
 
   features(): Promise<CgroupFeatures> {
     return this.#plain.features();
   }
 
-  list(parent: string): Promise<readonly string[]> {
-    return this.#plain.list(parent);
+  /** A daemon's own parent is no group, but what its units' names begin with, in a slice: `system.slice/hull-1a2b3c4d`. */
+  pathOf(daemonParent: string, id: string, parent = ''): string {
+    if (parent !== '' && !parent.endsWith('.slice'))
+      throw new HullError(
+        `Cannot use CgroupParent ${JSON.stringify(parent)}: cgroup-parent for systemd cgroup should be a valid slice named as "xxx.slice"`,
+        { kind: 'invalid' },
+      );
+    return pathIn(parent || sliceOf(daemonParent), `${basename(daemonParent)}-${id}.scope`);
   }
 
-  leaveParents(parent: string): Leaving | undefined {
-    return this.#plain.leaveParents(parent);
+  async list(parent: string): Promise<readonly string[]> {
+    const beside = await this.#plain.list(dirname(parent));
+    return beside.filter((path) => path.startsWith(`${parent}-`) && path.endsWith('.scope'));
+  }
+
+  /** systemd has nobody in groups above others. */
+  leaveParents(): Leaving | undefined {
+    return undefined;
   }
 
   open(path: string): SystemdCgroup {
@@ -70,6 +89,7 @@ class SystemdCgroups implements CgroupManager {
       unit: basename(path),
       hierarchies: this.#hierarchies,
       waits: defaultWaits,
+      watches: this.#watches,
     });
   }
 
@@ -126,7 +146,7 @@ class SystemdCgroups implements CgroupManager {
     const settings = settingsOf(this.#hierarchies, resources, {});
     const { devices } = resources;
     return [
-      ...unitProperties(settings, versionOf),
+      ...unitProperties(settings, versionOf, {}),
       ...(devices && versionOf('devices') === 1
         ? deviceProperties(devices, readFileSync('/proc/devices', 'utf8'))
         : []),

@@ -5,7 +5,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../../base/errors.ts';
 import { monotonicMs } from '../../base/monotonic.ts';
 import { createPipe } from '../../sys/process.ts';
-import { type Manager, managerOption, patienceMs, systemctl, systemdError } from './systemctl.ts';
+import {
+  environment,
+  type Manager,
+  managerOption,
+  patienceMs,
+  systemctl,
+  systemdError,
+} from './systemctl.ts';
 import { sliceOf } from './unit-path.ts';
 
 /** What keeps a scope until the container's first process is in it: systemd starts none without a process, and ends it with the last one. */
@@ -69,6 +76,7 @@ async function hold(unit: string, options: readonly string[]): Promise<Hold> {
   };
   const child = spawn('systemd-run', [...options, '--', '/bin/sh', '-c', 'echo; read -r _'], {
     stdio: [read, 'pipe', 'pipe'],
+    env: environment(),
   });
   const ended = new Promise<void>((resolve) => {
     child.once('close', () => resolve());

@@ -2,6 +2,7 @@ import type { Resources } from '../../base/oci.ts';
 import { currentOf, homeOf, settingsOf } from '../apply-limits.ts';
 import { type CgroupWaits, HostCgroup } from '../group.ts';
 import type { Hierarchy } from '../hierarchies.ts';
+import type { OomWatches } from './oom-watches.ts';
 import type { Hold } from './start-scope.ts';
 import { type Manager, stopUnit, systemctl } from './systemctl.ts';
 import { unitProperties } from './unit-properties.ts';
@@ -11,6 +12,7 @@ export interface SystemdPlace {
   readonly unit: string;
   readonly hierarchies: readonly Hierarchy[];
   readonly waits: CgroupWaits;
+  readonly watches?: OomWatches | undefined;
 }
 
 /** A group that systemd has made for a unit, and hull in the hierarchies that systemd does not know. */
@@ -32,19 +34,25 @@ export class SystemdCgroup extends HostCgroup {
 
   override async entered(): Promise<void> {
     await this.#release();
-    await super.update(this.#limits);
+    if (this.#limits.pids) await super.update(this.#limits);
+    this.#place.watches?.begin(this);
   }
 
   override async update(resources: Resources): Promise<void> {
     const { manager, unit, hierarchies } = this.#place;
     // First by files: the kernel knows better what can be, and on an error all is as before.
     await super.update(resources);
-    const settings = settingsOf(hierarchies, resources, currentOf(hierarchies, this.path));
-    const words = unitProperties(settings, (name) => homeOf(hierarchies, name)?.version);
+    const current = currentOf(hierarchies, this.path);
+    const settings = settingsOf(hierarchies, resources, current);
+    const words = unitProperties(settings, (name) => homeOf(hierarchies, name)?.version, current);
     if (words.length === 0) return;
     await systemctl(manager, 'set-property', '--runtime', unit, ...words);
     // systemd has written what it knows, and rounded a quota.
     await super.update(resources);
+  }
+
+  override async oomKilled(): Promise<boolean> {
+    return (await super.oomKilled()) || (this.#place.watches?.struck(this.path) ?? false);
   }
 
   override async remove(): Promise<void> {
@@ -67,7 +75,8 @@ export class SystemdCgroup extends HostCgroup {
   }
 
   async #stop(): Promise<void> {
-    const { manager, unit } = this.#place;
+    const { manager, unit, watches } = this.#place;
+    watches?.end(this.path);
     await stopUnit(manager, unit);
     // What was set outlives a slice, as it may be started again by its name.
     if (unit.endsWith('.slice')) await systemctl(manager, 'revert', unit);

@@ -8,7 +8,7 @@ import { unitProperties } from './unit-properties.ts';
 
 const MiB = 1024 * 1024;
 
-function properties(resources: Resources, version: 1 | 2, current?: CurrentLimits): readonly string[] {
+function properties(resources: Resources, version: 1 | 2, current: CurrentLimits = {}): readonly string[] {
   return unitProperties(
     settingsFor(resources, () => version, current),
     () => version,

@@ -31,7 +31,7 @@ const properties = {
 export function unitProperties(
   settings: readonly Setting[],
   versionOf: VersionOf,
-  current: CurrentLimits = {},
+  current: CurrentLimits,
 ): readonly string[] {
   return [
     ...settings.flatMap((setting) => propertyOf(setting, versionOf)),

@@ -12,6 +12,7 @@ export interface DaemonFlags {
   readonly storageOpt: ReadonlyMap<string, string>;
   readonly insecureRegistry: readonly string[];
   readonly cgroupParent?: string;
+  readonly execOpt?: 'cgroupfs' | 'systemd';
   readonly pidfile?: string;
   readonly debug: boolean;
 }
@@ -38,6 +39,7 @@ export async function daemonCommand(flags: DaemonFlags): Promise<void> {
         flags.storageDriverOrder === undefined ? undefined : parseOrder(flags.storageDriverOrder),
       storageOptions: flags.storageOpt,
       insecureRegistries: flags.insecureRegistry,
+      cgroupDriver: flags.execOpt,
       cgroupParent: flags.cgroupParent,
       pidfile: flags.pidfile === undefined ? undefined : resolve(flags.pidfile),
       debug: flags.debug,

@@ -88,7 +88,7 @@ async function infoView(engine: Engine, facts: DaemonFacts): Promise<unknown> {
     DriverStatus: status,
     DockerRootDir: facts.dataRoot,
     ExecRoot: facts.execRoot,
-    CgroupDriver: 'cgroupfs',
+    CgroupDriver: cgroups.driver,
     // Docker knows 1 and 2; a hybrid host limits by its v1 controllers.
     CgroupVersion: cgroups.mode === 'v2' ? '2' : '1',
     CgroupMode: cgroups.mode,
