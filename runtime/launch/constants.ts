@@ -25,6 +25,12 @@ export const OPEN = {
   PATH: 0o10000000,
 } as const;
 export const MODE = { FIFO: 0o10000, CHAR: 0o20000, DIR: 0o40000, BLOCK: 0o60000, FILE: 0o100000 } as const;
+/** For move_mount(2): what the descriptor is goes where links of the target lead, as with mount(2). */
+export const MOVE_MOUNT: Named = {
+  kind: 'named',
+  value: 0x14n,
+  text: 'MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_SYMLINKS',
+};
 export const SIGCHLD = 17;
 export const SIGKILL = 9;
 export const PRCTL = {

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { MS } from '../kernel/mount-options.ts';
 import { begin, dieWithParent, reportFailures } from './common-steps.ts';
 import { targetDescriptor } from './compile-exec.ts';
-import { AT_FDCWD, flagsOf, named, OPEN } from './constants.ts';
+import { AT_FDCWD, flagsOf, MOVE_MOUNT, named, OPEN } from './constants.ts';
 import { type HeldRoot, holdUntilReleased, startHolder } from './holder.ts';
 import { mountFlags, newMountNamespace } from './mount-steps.ts';
 import { namespaceFlag } from './namespace-steps.ts';
@@ -64,8 +64,7 @@ export function compileRootHolder({ mountPoints = [] }: RootHoldOptions = {}): P
   p.call('chdir', [p.text('/..')], { what: 'enter the bare root' });
   if (trees.length > 0) p.call('chroot', [p.text('.')], { what: 'confine paths to the bare root' });
   for (const { path, tree } of trees) {
-    const emptyPath = named(4, 'MOVE_MOUNT_F_EMPTY_PATH');
-    p.call('move_mount', [tree, p.text(''), AT_FDCWD, p.text(path), emptyPath], {
+    p.call('move_mount', [tree, p.text(''), AT_FDCWD, p.text(path), MOVE_MOUNT], {
       what: `show the mount at ${JSON.stringify(path)}`,
       errors: 'next',
     });

@@ -49,6 +49,12 @@ describe.skipIf(whyNoLaunches !== undefined)(`mount points that are links to not
 
   const mountsOf = (fixture: LaunchFixture, mountPoint: string): Readonly<Record<string, SpecMount>> => ({
     'a folder': { destination: mountPoint, type: 'bind', source: join(fixture.dir, 'source'), options: [] },
+    'a shared folder': {
+      destination: mountPoint,
+      type: 'bind',
+      source: join(fixture.dir, 'source'),
+      options: ['rbind', 'rshared'],
+    },
     'a file': {
       destination: mountPoint,
       type: 'bind',
@@ -66,12 +72,12 @@ describe.skipIf(whyNoLaunches !== undefined)(`mount points that are links to not
     return await fixture.output();
   };
 
-  for (const what of ['a folder', 'a file', 'a tmpfs'])
+  for (const what of ['a folder', 'a shared folder', 'a file', 'a tmpfs'])
     it.each(rows)(`${what} at %s`, async (_, links, mountPoint, made) => {
       await using fixture = await prepare(links);
       const mount = mountsOf(fixture, mountPoint)[what];
       if (!mount) throw new Error('unreachable');
-      const look = `cat ${mountPoint}${what === 'a folder' ? '/file' : ''} 2>&1; cut -d" " -f5 /proc/self/mountinfo | grep -cx '/${made}'`;
+      const look = `cat ${mountPoint}${what.endsWith('folder') ? '/file' : ''} 2>&1; cut -d" " -f5 /proc/self/mountinfo | grep -cx '/${made}'`;
       const { stdout } = await start(fixture, mount, look);
       expect(stdout).toBe(what === 'a tmpfs' ? `cat: read error: Is a directory\n1\n` : 'mounted\n1\n');
       expect(lstatSync(join(fixture.dir, 'root', made)).isFile()).toBe(what === 'a file');

@@ -2,7 +2,7 @@ import { HullError } from '../base/errors.ts';
 import type { SpecMount } from '../base/oci.ts';
 import { parseMountOptions } from '../kernel/mount-options.ts';
 import { mountCgroupFolders } from './cgroup-mount-steps.ts';
-import { AT_FDCWD, named } from './constants.ts';
+import { AT_FDCWD, MOVE_MOUNT, named } from './constants.ts';
 import { mountCopyUp } from './copy-up-steps.ts';
 import type { HostHandles } from './host-handles.ts';
 import type { LinkedTargets } from './linked-target-steps.ts';
@@ -48,8 +48,7 @@ export function specMount(
   // A volume keeps to itself unless it is asked to share: a mount made in it on the host stays there.
   const propagation = parseMountOptions(words).propagation.length === 0 ? ['rprivate'] : [];
   const move = (tree: Cell | number, what: string) => {
-    const emptyPath = named(4, 'MOVE_MOUNT_F_EMPTY_PATH');
-    p.call('move_mount', [tree, p.text(''), AT_FDCWD, p.text(destination), emptyPath], { what });
+    p.call('move_mount', [tree, p.text(''), AT_FDCWD, p.text(destination), MOVE_MOUNT], { what });
   };
   if (source.tree) {
     move(copyAgain(p, source.tree, name), `mount ${quote(name)} at ${quote(destination)}`);

@@ -4,7 +4,7 @@ import { LayerWriter } from '../../images/layer-writer.ts';
 import { join } from '../../images/root-paths.ts';
 import { type ByteString, timeOf } from '../../images/tar-header.ts';
 import { readTar, type TarEntry } from '../../images/tar-reader.ts';
-import { type FoundFile, resolveInTree } from '../../images/tar-writing/resolve.ts';
+import type { FoundFile } from '../../images/tar-writing/resolve.ts';
 import { EntryMaker, type TreeEntry } from '../../images/tar-writing/tree-entry.ts';
 import type { TarSource } from '../../images/tar-writing/write-tar.ts';
 import { untarInto } from '../../images/untar-into.ts';
@@ -45,20 +45,21 @@ export async function copyInto(
   }
 }
 
-/** Afterwards the folder is there; those that were missing are the owner's, 0755. */
+/** Afterwards the folder is there, or what links to nothing on the way lead to; those that were missing are the owner's, 0755. */
 export async function makeFolders(root: string, path: ByteString, owner: Owner): Promise<void> {
   const writer = newWriter(root);
-  const parts = path.split('/').filter((part) => part !== '');
-  for (const [at, part] of parts.entries()) {
-    const folder = [...parts.slice(0, at), part].join('/');
-    using there = resolveInTree(root, folder, true);
-    if (there?.stat.isDirectory()) continue;
-    if (there) {
-      throw new HullError(`cannot create directory ${showPath(`/${folder}`)}: a file is in its place`, {
+  let folder: ByteString = '';
+  for (const part of path.split('/').filter((each) => each !== '')) {
+    const wanted = join(folder, part);
+    const { path: found, kind } = resolveDestination(root, wanted);
+    if (kind === 'file') {
+      throw new HullError(`cannot create directory ${showPath(`/${wanted}`)}: a file is in its place`, {
         kind: 'invalid',
       });
     }
-    await writer.add(newFolder(folder, owner));
+    if (kind === 'absent' && found !== wanted) await makeFolders(root, found, owner);
+    else if (kind === 'absent') await writer.add(newFolder(found, owner));
+    folder = found;
   }
   writer.finish();
 }

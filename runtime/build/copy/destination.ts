@@ -1,3 +1,4 @@
+import { HullError } from '../../base/errors.ts';
 import type { ByteString } from '../../images/tar-header.ts';
 import { resolveInTree } from '../../images/tar-writing/resolve.ts';
 
@@ -9,12 +10,12 @@ export interface Destination {
 
 const mostLinks = 40;
 
-/** What a path names in a tree, also where its last link leads to nothing yet. */
+/** What a path names in a tree, also where its last link leads to nothing yet. Kind `invalid`: links in a circle. */
 export function resolveDestination(root: string, wanted: ByteString): Destination {
   let path = tidy(wanted);
   for (let links = 0; links < mostLinks; links++) {
     using file = resolveInTree(root, path, false);
-    if (!file) break;
+    if (!file) return { path, kind: 'absent' };
     if (file.stat.isSymbolicLink()) {
       const target = file.folder.linkTarget(file.name);
       const above = file.path.split('/').slice(0, -1).join('/');
@@ -23,7 +24,8 @@ export function resolveDestination(root: string, wanted: ByteString): Destinatio
     }
     return { path: file.path, kind: file.stat.isDirectory() ? 'folder' : 'file' };
   }
-  return { path, kind: 'absent' };
+  const shown = Buffer.from(wanted, 'latin1').toString('utf8');
+  throw new HullError(`cannot use ${shown}: too many links`, { kind: 'invalid' });
 }
 
 /** `/a//./b/../c/` as `a/c`; above the root is the root. */
