@@ -2,19 +2,13 @@
  * `npm run test:guests`: the kernel tests of this project inside the guests of hosts.yaml, each in a fresh clone that
  * is gone afterwards. Prints the count of each host and of all; exit status 0 only if none failed.
  */
-import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { interruptSignal } from '../harness/cli/interrupt.ts';
-import { createRunFolder, reapRuns } from '../harness/cli/run-folder.ts';
-import { defaultCacheDir } from '../harness/hosts/cache.ts';
-import type { HostDefinition } from '../harness/hosts/host.ts';
-import { createProviders } from '../harness/hosts/providers.ts';
+import type { DriverDefinition, HostDefinition } from '../harness/hosts/host.ts';
 import { loadHosts } from '../harness/matrix/load-hosts.ts';
 import { guestTestPackages } from '../harness/provision/guest-packages.ts';
-import { ensureSystemPackages } from '../harness/provision/system-packages.ts';
-import { packCheckout } from './guest-tests/checkout.ts';
-import { modulesDisk } from './guest-tests/modules-disk.ts';
+import { GuestSession } from './guest-tests/guest-session.ts';
 import { type GuestTestOptions, parseOptions } from './guest-tests/options.ts';
 import { runInGuest } from './guest-tests/run-in-guest.ts';
 import { couldNotStart, describeCounts, type TestCounts } from './test-report.ts';
@@ -31,19 +25,11 @@ try {
 
 async function main(options: GuestTestOptions): Promise<number> {
   const definitions = chosenHosts(await loadHosts(`${projectDir}hosts.yaml`), options);
-  const providers = createProviders();
-  const cacheDir = defaultCacheDir();
-  const runId = `tests-${randomBytes(4).toString('hex')}`;
-  await ensureSystemPackages('scenarios', (message) => console.log(message));
-  for (const provider of providers.values()) await provider.reap({ cacheDir, progress: console.log });
-  await reapRuns(cacheDir);
   using interrupt = interruptSignal();
-  const { signal } = interrupt;
-  await using runFolder = await createRunFolder(cacheDir, runId);
-  const [tree, modules] = await Promise.all([
-    packCheckout(projectDir, signal),
-    modulesDisk(projectDir, { cacheDir, signal }),
-  ]);
+  await using session = await GuestSession.open(projectDir, 'tests', {
+    signal: interrupt.signal,
+    progress: console.log,
+  });
   const words = [
     ...(options.files.length > 0 ? options.files : ['runtime/']),
     ...(options.text === undefined ? [] : ['-t', options.text]),
@@ -51,12 +37,9 @@ async function main(options: GuestTestOptions): Promise<number> {
   const counts = await Promise.all(
     definitions.map(async (definition) => {
       const onLine = (line: string) => console.log(`${definition.name} | ${line}`);
-      const provider = providers.get(definition.provider);
-      const context = { cacheDir, runDir: runFolder.path, runId, signal, progress: onLine };
       try {
-        if (!provider) throw new Error(`Cannot start ${definition.name}: no provider ${definition.provider}`);
-        const tests = { definition, provider, tree, modules, disks: options.disks, words, onLine };
-        return await runInGuest(tests, context);
+        await using guest = await session.start({ definition, disks: options.disks, progress: onLine });
+        return await runInGuest(guest, words, onLine);
       } catch (error) {
         onLine(error instanceof Error ? error.message : String(error));
         return couldNotStart;
@@ -68,23 +51,42 @@ async function main(options: GuestTestOptions): Promise<number> {
 
 /** The hosts as tests want them: images of their own, with what tests call, and room. */
 function chosenHosts(all: readonly HostDefinition[], options: GuestTestOptions): readonly HostDefinition[] {
-  const unknown = options.hosts?.find((name) => all.every((host) => host.name !== name));
-  if (unknown !== undefined) {
-    const known = all.map(({ name }) => name).join(', ');
-    throw new Error(
-      `Cannot choose the hosts: found no ${JSON.stringify(unknown)} in hosts.yaml, wanted some of ${known}`,
-    );
-  }
+  mustBeKnown(
+    'hosts',
+    options.hosts ?? [],
+    all.map(({ name }) => name),
+  );
+  mustBeKnown(
+    'drivers',
+    options.drivers,
+    all.flatMap((host) => driversOf(host).map(({ name }) => name)),
+  );
   return all
     .filter(({ name, provider }) => options.hosts?.includes(name) ?? provider === 'qemu')
     .map((host) => ({
       ...host,
       name: `${host.name}-tests`,
-      packages: [...host.packages, ...guestTestPackages.debian],
+      packages: [...host.packages, ...guestTestPackages.debian, ...packagesFor(host, options.drivers)],
       memoryMiB: options.memory,
       cpus: options.cpus,
       diskGiB: Math.max(host.diskGiB, 16),
     }));
+}
+
+function mustBeKnown(what: string, wanted: readonly string[], known: readonly string[]): void {
+  const unknown = wanted.find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  throw new Error(
+    `Cannot choose the ${what}: found no ${JSON.stringify(unknown)} in hosts.yaml, wanted some of ${[...new Set(known)].join(', ')}`,
+  );
+}
+
+function driversOf({ engines }: HostDefinition): readonly DriverDefinition[] {
+  return engines.flatMap(({ drivers }) => drivers);
+}
+
+function packagesFor(host: HostDefinition, drivers: readonly string[]): readonly string[] {
+  return driversOf(host).flatMap(({ name, packages = [] }) => (drivers.includes(name) ? packages : []));
 }
 
 /** Prints the counts; answers whether nothing failed. */

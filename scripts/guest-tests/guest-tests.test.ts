@@ -7,6 +7,8 @@ describe('options', () => {
     const words = [
       '--hosts',
       'debian-11,debian-13',
+      '--drivers',
+      'zfs',
       '--disk',
       '4G',
       '--disk',
@@ -17,6 +19,7 @@ describe('options', () => {
     ];
     expect(parseOptions(words)).toEqual({
       hosts: ['debian-11', 'debian-13'],
+      drivers: ['zfs'],
       memory: 2048,
       cpus: 2,
       disks: [4 * 2 ** 30, 512 * 2 ** 20],

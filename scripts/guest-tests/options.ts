@@ -3,6 +3,8 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 export interface GuestTestOptions {
   /** Names in hosts.yaml; undefined: every one. */
   readonly hosts: readonly string[] | undefined;
+  /** Storage drivers of hosts.yaml whose packages the guests have besides. */
+  readonly drivers: readonly string[];
   /** MiB. */
   readonly memory: number;
   readonly cpus: number;
@@ -20,6 +22,7 @@ export function parseOptions(args: readonly string[]): GuestTestOptions {
     .description("Runs this project's kernel tests inside the guests of hosts.yaml.")
     .argument('[files...]', 'only test files with this in their path')
     .option('--hosts <names>', 'only these hosts of hosts.yaml, separated by commas', names)
+    .option('--drivers <names>', 'with what these drivers of hosts.yaml need, separated by commas', names)
     .addOption(
       new Option('--memory <MiB>', 'memory of each guest').argParser(whole(512, 65_536)).default(2048),
     )
@@ -32,14 +35,22 @@ export function parseOptions(args: readonly string[]): GuestTestOptions {
     .option('-t, --text <pattern>', 'only tests whose full name matches')
     .exitOverride();
   command.parse(args, { from: 'user' });
-  const { hosts, memory, cpus, disk, text } = command.opts<{
+  const {
+    hosts,
+    drivers = [],
+    memory,
+    cpus,
+    disk,
+    text,
+  } = command.opts<{
     hosts?: readonly string[];
+    drivers?: readonly string[];
     memory: number;
     cpus: number;
     disk: readonly number[];
     text?: string;
   }>();
-  return { hosts, memory, cpus, disks: disk, text, files: command.args };
+  return { hosts, drivers, memory, cpus, disks: disk, text, files: command.args };
 }
 
 function names(text: string): readonly string[] {
