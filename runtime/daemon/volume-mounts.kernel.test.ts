@@ -232,8 +232,8 @@ describeVolumes('mounts of volumes, binds and tmpfs', (world) => {
 
   test('cp goes into a volume behind a link of the image, of a container that runs and of one that does not', async () => {
     await background('live', '-v', 'data:/to-etc:nocopy', '-v', 'other:/dangling');
-    await writeFile(join(world.folder, 'copied'), 'x');
-    const source = join(world.folder, 'copied');
+    await writeFile(join(world.folder, 'into-a-volume'), 'x');
+    const source = join(world.folder, 'into-a-volume');
     for (const place of ['/to-etc/', '/dangling/']) {
       await cli('cp', source, `live:${place}running`);
       await cli('stop', '-t', '0', 'live');

@@ -16,7 +16,8 @@ export interface DaemonCommand {
   readonly logFile: string;
 }
 
-const startDeadlineMs = 60_000;
+/** For what hangs: an emulated guest takes most of a minute. */
+const startDeadlineMs = 240_000;
 const stopDeadlineMs = 15_000;
 
 /** A daemon that serves the Docker API, as a child process. */

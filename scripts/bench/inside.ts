@@ -7,6 +7,7 @@ import { measureTask } from './measure-task.ts';
 import { type BenchOptions, isChosen } from './options.ts';
 import { type BenchAbsence, type BenchResult, type BenchRow, ratiosOf } from './result.ts';
 import { seededRandom } from './statistics.ts';
+import { threeDigits } from './table.ts';
 import { nameOf } from './task.ts';
 import { allTasks } from './tasks/all-tasks.ts';
 import { World } from './world.ts';
@@ -39,7 +40,9 @@ const absent: BenchAbsence[] = [];
     rows.push(...outcome.rows);
     absent.push(...outcome.absent);
     const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    process.stderr.write(`${task.name}: ${outcome.rows.map(nameOf).join(', ')} (${seconds} s)\n`);
+    // With the medians: they are all that is left of a bench that is ended before its table.
+    const medians = outcome.rows.map((row) => `${nameOf(row)} ${threeDigits(row.median)} ${row.unit}`);
+    process.stderr.write(`${task.name}: ${medians.join(', ')} (${seconds} s)\n`);
   }
 }
 

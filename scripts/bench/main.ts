@@ -8,7 +8,7 @@ import { ensureSystemPackages } from '../../harness/provision/system-packages.ts
 import { makeRunRoot, reapDeadRuns, removeRunRoot } from '../run-root.ts';
 import type { Errand } from './inside.ts';
 import { runInWorld } from './open-world.ts';
-import { type BenchOptions, parseBenchOptions } from './options.ts';
+import { type BenchOptions, parseBenchOptions, wordsForGuest } from './options.ts';
 import { BenchResult } from './result.ts';
 import { renderTable } from './table.ts';
 import { nameOf } from './task.ts';
@@ -20,7 +20,8 @@ const usageError = 2;
 try {
   const options = parseBenchOptions(process.argv.slice(2), allTasks);
   if (options.list) list();
-  else process.exitCode = await bench(options);
+  else if (options.host === undefined) process.exitCode = await bench(options);
+  else process.exitCode = await benchThere(options.host, options);
 } catch (error) {
   if (error instanceof CommanderError) {
     if (error.exitCode !== 0) console.error(error.message);
@@ -35,6 +36,13 @@ function list(): void {
   for (const { name, about, contenders } of allTasks) {
     console.log(`${name}: ${about}\n  ${contenders.map(nameOf).join(', ')}`);
   }
+}
+
+/** The same, in a guest; its table is printed there. */
+async function benchThere(host: string, options: BenchOptions): Promise<number> {
+  if (options.json !== undefined) await wantWritable(dirname(resolve(options.json)));
+  const { benchInGuest } = await import('./in-guest.ts');
+  return await benchInGuest(host, wordsForGuest(options), options.json);
 }
 
 /** The exit status: 0 measured, 1 a subject broke while it was measured, 128 + n ended by a signal. */

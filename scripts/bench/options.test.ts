@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander';
 import { expect, it } from 'vitest';
-import { isChosen, parseBenchOptions } from './options.ts';
+import { isChosen, parseBenchOptions, wordsForGuest } from './options.ts';
 import { allTasks } from './tasks/all-tasks.ts';
 
 it('measures everything without options', () => {
@@ -20,6 +20,16 @@ it('takes subjects with and without a driver', () => {
   expect(isChosen({ subject: 'hull', driver: 'vfs' }, subjects)).toBe(true);
   expect(isChosen({ subject: 'hull', driver: 'overlay' }, subjects)).toBe(false);
   expect(isChosen({ subject: 'crun' }, subjects)).toBe(true);
+});
+
+it('a guest is told all but what is meant for this machine', () => {
+  const options = parseBenchOptions(
+    ['--host', 'debian-13', '--json', 'here.json', '--tasks', 'exec', '--budget', '3'],
+    allTasks,
+  );
+  expect(options).toMatchObject({ host: 'debian-13', json: 'here.json' });
+  const { host: _, json: __, ...same } = options;
+  expect(parseBenchOptions(wordsForGuest(options), allTasks)).toEqual(same);
 });
 
 it.each([

@@ -11,6 +11,8 @@ export interface BenchOptions {
   readonly budget: number;
   readonly json?: string;
   readonly list: boolean;
+  /** Of hosts.yaml: a guest to measure in, instead of this machine. */
+  readonly host?: string;
 }
 
 /** Throws a CommanderError whose message is one line; after --help one with exit code 0. */
@@ -39,6 +41,7 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
         .default(15),
     )
     .option('--json <file>', 'writes the rows and their ratios')
+    .option('--host <name>', 'in a fresh guest of hosts.yaml, with its Docker')
     .option('--list', 'names the tasks and who takes part', false)
     .allowExcessArguments(false)
     // The error itself says it; whoever catches it prints it once.
@@ -55,7 +58,23 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
     budget: given.budget ?? 15,
     list: given.list ?? false,
     ...(given.json === undefined ? {} : { json: given.json }),
+    ...(given.host === undefined ? {} : { host: given.host }),
   };
+}
+
+/** The words of these options for the same bench in a guest: without what is this machine's. */
+export function wordsForGuest({
+  tasks,
+  subjects,
+  samples,
+  warmup,
+  seed,
+  budget,
+}: BenchOptions): readonly string[] {
+  return [
+    ...['--tasks', tasks.join(','), '--subjects', subjects.join(','), '--samples', String(samples)],
+    ...['--warmup', String(warmup), '--seed', String(seed), '--budget', String(budget)],
+  ];
 }
 
 export function isChosen(

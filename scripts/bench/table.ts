@@ -15,8 +15,8 @@ export function renderTable(
       name,
       nameOf(row),
       row.unit,
-      number(row.median),
-      number(row.p95),
+      threeDigits(row.median),
+      threeDigits(row.p95),
       String(row.samples),
       reference === undefined ? '' : row === reference ? '1' : (row.median / reference.median).toFixed(2),
     ]);
@@ -32,7 +32,7 @@ export function renderTable(
 }
 
 /** Three digits that count. */
-function number(value: number): string {
+export function threeDigits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
 

@@ -10,7 +10,17 @@ import { hullDataRoot } from '../run-root.ts';
 import { type DaemonCommand, EngineProcess } from './engine.ts';
 import { Spawner } from './spawner.ts';
 
+/** In the environment where the bench runs in a guest that is thrown away after it. */
+export const guestMark = 'SEATRIAL_BENCH_GUEST';
+
 export const projectDir = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Storage drivers that images and `create` are measured on. */
+export const hullDrivers = ['overlay', 'vfs', 'btrfs', 'devicemapper'] as const;
+export const dockerDrivers = ['overlay2', 'devicemapper'] as const;
+
+/** Small enough for a guest's disk; hull and Docker have the same names for it. */
+const poolOptions = ['dm.loopdatasize=8G', 'dm.loopmetadatasize=128M', 'dm.basesize=1G'];
 
 /** What the tasks share while they run: daemons, started on first use and ended together, and places for files. */
 export class World implements AsyncDisposable {
@@ -58,15 +68,17 @@ export class World implements AsyncDisposable {
   /** The hull daemon of the checkout on that storage driver. */
   hull(driver: string): Promise<EngineProcess> {
     return this.once(`hull/${driver}`, async () => {
+      if (isPool(driver)) throwawayOnly();
       if (driver === 'btrfs') await this.#mountBtrfs(dirname(hullDataRoot(this.folder, driver)));
       return this.#ends.use(await EngineProcess.start(await this.hullCommand(driver, driver)));
     });
   }
 
-  docker(): Promise<EngineProcess> {
-    return this.once('docker', async () =>
-      this.#ends.use(await EngineProcess.start(await this.dockerCommand('docker'))),
-    );
+  docker(driver = 'overlay2'): Promise<EngineProcess> {
+    return this.once(`docker/${driver}`, async () => {
+      if (isPool(driver)) throwawayOnly();
+      return this.#ends.use(await EngineProcess.start(await this.dockerCommand(`docker-${driver}`, driver)));
+    });
   }
 
   /** @param program default: the checkout's `runtime/bin/hull` */
@@ -82,14 +94,23 @@ export class World implements AsyncDisposable {
     const socket = join(folder, 'hull.sock');
     const roots = ['--data-root', dataRoot, '--exec-root', `/run/hull-${name}`];
     return {
-      argv: [...program, 'daemon', ...roots, '-H', `unix://${socket}`, '-s', driver],
+      argv: [
+        ...program,
+        'daemon',
+        ...roots,
+        '-H',
+        `unix://${socket}`,
+        '-s',
+        driver,
+        ...storageOptions(driver),
+      ],
       env,
       socket,
       logFile: join(folder, 'log'),
     };
   }
 
-  async dockerCommand(name: string): Promise<DaemonCommand> {
+  async dockerCommand(name: string, driver = 'overlay2'): Promise<DaemonCommand> {
     const dockerd = await findProgram('dockerd');
     const folder = join(this.folder, name);
     await mkdir(folder, { recursive: true });
@@ -101,7 +122,10 @@ export class World implements AsyncDisposable {
         ...[dockerd, ...roots, '-H', `unix://${socket}`, '--pidfile', `/run/${name}.pid`, ...network],
         ...[
           '-s',
-          'overlay2',
+          driver,
+          ...storageOptions(driver),
+          // udev would answer to another IPC namespace than the bench's.
+          ...(isPool(driver) ? ['--storage-opt', 'dm.override_udev_sync_check=true'] : []),
           '--cgroup-parent',
           `/${this.label}`,
           '--exec-opt',
@@ -109,7 +133,10 @@ export class World implements AsyncDisposable {
         ],
       ],
       // A package that was only unpacked has its helpers beside it.
-      env: { PATH: `${join(dirname(dockerd), '../bin')}:${process.env['PATH'] ?? ''}` },
+      env: {
+        PATH: `${join(dirname(dockerd), '../bin')}:${process.env['PATH'] ?? ''}`,
+        ...(isPool(driver) ? { DM_DISABLE_UDEV: '1' } : {}),
+      },
       socket,
       logFile: join(folder, 'log'),
     };
@@ -145,6 +172,18 @@ export class World implements AsyncDisposable {
     await execa('mkfs.btrfs', ['-q', file]);
     await execa('mount', ['-o', 'loop', file, folder]);
   }
+}
+
+const isPool = (driver: string): boolean => driver === 'devicemapper';
+
+function storageOptions(driver: string): readonly string[] {
+  return isPool(driver) ? poolOptions.flatMap((option) => ['--storage-opt', option]) : [];
+}
+
+/** A thin pool belongs to the kernel, and would outlast a bench that is killed. */
+function throwawayOnly(): void {
+  if (process.env[guestMark] === undefined)
+    throw new Error('measured only in guests, as --host debian-11: a killed bench would leave its pool here');
 }
 
 /** A program's path, also in the system folders that a user's PATH leaves out; throws where there is none. */

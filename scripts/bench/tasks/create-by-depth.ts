@@ -3,17 +3,15 @@ import type { EngineProcess } from '../engine.ts';
 import { depthArchive, depthImage } from '../images.ts';
 import type { Contender, Task } from '../task.ts';
 import { ready, timed } from '../timed.ts';
-import type { World } from '../world.ts';
+import { dockerDrivers, hullDrivers, type World } from '../world.ts';
 
 export const createByDepth: readonly Task[] = [1, 10, 100].map((depth) => ({
   name: `create-depth-${depth}`,
   about: `create of a container on an image of ${depth} ${depth === 1 ? 'layer' : 'layers'}, by storage driver`,
   references: ['hull'],
   contenders: [
-    ...['overlay', 'vfs', 'btrfs'].map((driver) =>
-      engine('hull', driver, depth, (world) => world.hull(driver)),
-    ),
-    engine('docker', 'overlay2', depth, (world) => world.docker()),
+    ...hullDrivers.map((driver) => engine('hull', driver, depth, (world) => world.hull(driver))),
+    ...dockerDrivers.map((driver) => engine('docker', driver, depth, (world) => world.docker(driver))),
   ],
 }));
 

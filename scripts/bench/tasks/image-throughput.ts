@@ -5,7 +5,7 @@ import { type EngineProcess, loadImage } from '../engine.ts';
 import { payloadArchive, payloadBytes, payloadImage, payloadLayout } from '../images.ts';
 import type { Contender, Task } from '../task.ts';
 import { ready, timed } from '../timed.ts';
-import { findProgram, type World } from '../world.ts';
+import { dockerDrivers, findProgram, hullDrivers, type World } from '../world.ts';
 
 const megabytes = (payloadBytes / 1e6).toFixed(0);
 
@@ -15,8 +15,8 @@ export const imageLoad: Task = {
   bytes: payloadBytes,
   references: ['docker', 'umoci', 'hull'],
   contenders: [
-    ...['overlay', 'vfs', 'btrfs'].map((driver) => load('hull', driver, (world) => world.hull(driver))),
-    load('docker', 'overlay2', (world) => world.docker()),
+    ...hullDrivers.map((driver) => load('hull', driver, (world) => world.hull(driver))),
+    ...dockerDrivers.map((driver) => load('docker', driver, (world) => world.docker(driver))),
     { subject: 'umoci', open: unpackWithUmoci },
   ],
 };
@@ -27,8 +27,8 @@ export const imageCommit: Task = {
   bytes: payloadBytes,
   references: ['docker', 'umoci', 'hull'],
   contenders: [
-    ...['overlay', 'vfs', 'btrfs'].map((driver) => commit('hull', driver, (world) => world.hull(driver))),
-    commit('docker', 'overlay2', (world) => world.docker()),
+    ...hullDrivers.map((driver) => commit('hull', driver, (world) => world.hull(driver))),
+    ...dockerDrivers.map((driver) => commit('docker', driver, (world) => world.docker(driver))),
     { subject: 'umoci', open: repackWithUmoci },
   ],
 };
