@@ -24,7 +24,7 @@ import { getXattr, setXattr } from '../sys/xattr.ts';
 import type { Subject } from './conformance.ts';
 
 /** The part of the suite that looks at trees: what is in a layer, its parent and its children. */
-export function describeContents({ driver, chain, layer, see, test }: Subject): void {
+export function describeContents({ driver, chain, longestName, layer, see, test }: Subject): void {
   test('an empty layer is a root folder 0755 0:0 with nothing in it', async () => {
     await layer('empty');
     await see('empty', async (root) => {
@@ -198,7 +198,7 @@ export function describeContents({ driver, chain, layer, see, test }: Subject): 
       Buffer.from('with\nnewline'),
       Buffer.from('with:colon,comma\\backslash'),
       Buffer.from([0xff, 0xfe, 0x80]),
-      Buffer.from('n'.repeat(255)),
+      Buffer.from('n'.repeat(longestName)),
       Buffer.from(' leading and trailing '),
       Buffer.from('-rf'),
     ];

@@ -17,6 +17,8 @@ export interface ConformanceOptions {
   readonly options?: ReadonlyMap<string, string>;
   /** Layers of the deep chain. Default 64. */
   readonly chain?: number;
+  /** Bytes of a file's name. Default 255. */
+  readonly longestName?: number;
   /** A folder on the file system that is meant. Default: the system's temporary one. */
   readonly parent?: string;
   /** Why the driver cannot be tried here, from a probe; the whole suite is then skipped, saying so. */
@@ -32,6 +34,7 @@ export interface Subject {
   /** A new driver where the last one was, which must be closed. */
   reopen(): Promise<void>;
   readonly chain: number;
+  readonly longestName: number;
   /** Creates the layer; it is removed again when the test ends, children first. */
   layer(id: LayerId, parent?: LayerId, fill?: (root: string) => Promise<void>): Promise<void>;
   see<T>(id: LayerId, use: (root: string) => Promise<T>): Promise<T>;
@@ -52,6 +55,7 @@ export function describeStorageDriver(
     title: what = name,
     options = new Map(),
     chain = 64,
+    longestName = 255,
     parent = tmpdir(),
     unless,
     skip = [],
@@ -81,6 +85,7 @@ export function describeStorageDriver(
       place,
       reopen,
       chain,
+      longestName,
       async layer(id, parentId, fill) {
         // Last made, first removed: vitest runs these in reverse order.
         onTestFinished(() => driver().remove(id));

@@ -18,6 +18,7 @@ import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { removeTree } from '../remove-tree.ts';
 import { requireWholeChain, ShortKeys } from '../short-keys.ts';
+import { prepareBranch } from './aufs-housekeeping.ts';
 import { aufsMaxBranches, aufsMounts, chooseXino, refusedBelowAufs } from './aufs-mounts.ts';
 
 /**
@@ -113,6 +114,8 @@ class AufsBackend extends FolderBackend {
   override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
     requireWholeChain(chain);
     const [layer, ...ancestors] = chain;
+    prepareBranch(this.folder(layer), 'write');
+    for (const ancestor of ancestors) prepareBranch(this.folder(ancestor), 'read');
     return aufsMounts({
       folder: this.layers,
       branches: [layer.key, ...ancestors.map(({ key }) => key)],
@@ -128,7 +131,8 @@ class AufsBackend extends FolderBackend {
     const unions = attempt(() => readdirSync(sysfs)) ?? [];
     const found = unions.find(
       (name) =>
-        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim() === `${this.folder(layer)}=rw`,
+        // The path is as the mount's own namespace has it, and its root may be gone: keys are told by their end.
+        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim().endsWith(`/${layer.key}=rw`),
     );
     return found === undefined
       ? undefined

@@ -1,12 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseMountOptions } from '../../kernel/mount-options.ts';
-import {
-  type AufsMount,
-  aufsMounts,
-  chooseXino,
-  isAufsHousekeeping,
-  refusedBelowAufs,
-} from './aufs-mounts.ts';
+import { type AufsMount, aufsMounts, chooseXino, refusedBelowAufs } from './aufs-mounts.ts';
 
 const mount = (change: Partial<AufsMount> = {}): AufsMount => ({
   folder: '/var/lib/hull/aufs/diff',
@@ -27,7 +21,7 @@ it('one branch is written to, the others keep their whiteouts', () => {
         'br:TOP=rw:MID=ro+wh:LOW=ro+wh',
         'dio',
         'xino=/run/hull/aufs/aufs.xino',
-        'noplnk',
+        'noplink',
         'dirperm1',
       ],
       cwd: '/var/lib/hull/aufs/diff',
@@ -40,7 +34,7 @@ it('without a place for the inode table and without dirperm1', () => {
     'br:TOP=rw',
     'dio',
     'noxino',
-    'noplnk',
+    'noplink',
   ]);
 });
 
@@ -87,17 +81,6 @@ describe('the table of inode numbers', () => {
   ])('%s', (_, places, expected) => {
     expect(chooseXino(places)).toBe(expected);
   });
-});
-
-it.each([
-  ['.wh..wh.plnk', true],
-  ['.wh..wh.aufs', true],
-  ['.wh..wh.orph', true],
-  ['.wh..wh..opq', false],
-  ['.wh.deleted', false],
-  ['file', false],
-])('%s is housekeeping: %s', (name, expected) => {
-  expect(isAufsHousekeeping(name)).toBe(expected);
 });
 
 it('a union is no branch', () => {

@@ -19,7 +19,7 @@ export interface AufsMount {
  * The calls that make the union: one mount with as many branches as go into a page of options, then remounts that append
  * the others below. aufs(5)
  *
- * `ro+wh`: whiteouts in a lower layer hide what is below *it*. `noplnk`: a hard link to a lower file is broken when it is copied
+ * `ro+wh`: whiteouts in a lower layer hide what is below *it*. `noplink`: a hard link to a lower file is broken when it is copied
  * up; with pseudo-links it would look whole as long as it is mounted, and be broken afterwards.
  */
 export function aufsMounts({ folder, branches, xino, dirperm1, pageSize }: AufsMount): readonly MountSpec[] {
@@ -27,7 +27,7 @@ export function aufsMounts({ folder, branches, xino, dirperm1, pageSize }: AufsM
   const fixed = [
     'dio',
     xino === undefined ? 'noxino' : `xino=${xino}`,
-    'noplnk',
+    'noplink',
     ...(dirperm1 ? ['dirperm1'] : []),
   ];
   const left = readOnly.map((name) => `${name}=ro+wh`);
@@ -69,11 +69,6 @@ export function chooseXino(places: readonly XinoPlace[]): string | undefined {
     ({ folder, type, freeBytes }) => type === 'tmpfs' && freeBytes >= wanted && !/[,\s]/.test(folder),
   );
   return found && `${found.folder}/aufs.xino`;
-}
-
-/** aufs's own files in a branch: no content of the layer. Only the mark of an opaque folder is. */
-export function isAufsHousekeeping(name: string): boolean {
-  return name.startsWith('.wh..wh.') && name !== '.wh..wh..opq';
 }
 
 /** Why branches cannot be on this file system, or undefined: aufs refuses those that are unions or keep state in names. */
