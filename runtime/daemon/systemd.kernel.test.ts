@@ -57,6 +57,13 @@ describeDaemon(
       expect(await left(unit)).toEqual([]);
     });
 
+    test('a start that fails leaves no scope', async () => {
+      const container = await world.create(['/none']);
+      await expect(container.start()).rejects.toMatchObject({ statusCode: 400 });
+      expect(await left(unitOf(container))).toEqual([]);
+      expect((await container.inspect()).State.Error).not.toContain('busy');
+    });
+
     test('a next daemon takes containers over, ends one without a record, and clears what has ended meanwhile', async () => {
       const [kept, lost, ended] = [await start(), await start(), await start()];
       const [before, lostPid, endedPid] = [await pidOf(kept), await pidOf(lost), await pidOf(ended)];

@@ -14,7 +14,7 @@ import { deviceProperties } from './device-properties.ts';
 import { OomWatches } from './oom-watches.ts';
 import { startScope } from './start-scope.ts';
 import { checkBooted, type Manager, systemctl } from './systemctl.ts';
-import { SystemdCgroup } from './systemd-cgroup.ts';
+import { type Kept, SystemdCgroup } from './systemd-cgroup.ts';
 import { pathIn, sliceOf } from './unit-path.ts';
 import { unitProperties } from './unit-properties.ts';
 
@@ -49,6 +49,7 @@ class SystemdCgroups implements CgroupManager {
   readonly #hierarchies: readonly Hierarchy[];
   readonly #options: SystemdOptions;
   readonly #watches: OomWatches | undefined;
+  readonly #holds = new Map<string, Kept>();
 
   constructor(plain: CgroupManager, hierarchies: readonly Hierarchy[], options: SystemdOptions) {
     this.mode = plain.mode;
@@ -83,13 +84,14 @@ class SystemdCgroups implements CgroupManager {
   }
 
   open(path: string): SystemdCgroup {
-    const { entry } = this.#plain.open(path);
-    return new SystemdCgroup(entry.path ?? path, {
+    // Which looks at the path.
+    return new SystemdCgroup(this.#plain.open(path).path, {
       manager: this.#options.manager,
       unit: basename(path),
       hierarchies: this.#hierarchies,
       waits: defaultWaits,
       watches: this.#watches,
+      holds: this.#holds,
     });
   }
 
@@ -117,7 +119,7 @@ class SystemdCgroups implements CgroupManager {
     // Its own process would count against the limit, which may be 1.
     const { pids } = resources;
     const more = pids && pids.limit > 0 ? { pids: { limit: pids.limit + 1 } } : {};
-    group.keepBy(hold, pids ? { pids } : {});
+    this.#holds.set(group.path, { hold, limits: pids ? { pids } : {} });
     undo.push(() => group.remove());
     const { found } = await this.#plain.take(path, { ...resources, ...more });
     undo.commit();

@@ -13,28 +13,29 @@ export interface SystemdPlace {
   readonly hierarchies: readonly Hierarchy[];
   readonly waits: CgroupWaits;
   readonly watches?: OomWatches | undefined;
+  /** By path, and so for every handle of a group. */
+  readonly holds: Map<string, Kept>;
+}
+
+/** A scope before its first process is in it. */
+export interface Kept {
+  readonly hold: Hold;
+  /** Those which the hold was in the way of. */
+  readonly limits: Resources;
 }
 
 /** A group that systemd has made for a unit, and hull in the hierarchies that systemd does not know. */
 export class SystemdCgroup extends HostCgroup {
   readonly #place: SystemdPlace;
-  #hold: Hold | undefined;
-  #limits: Resources = {};
 
   constructor(path: string, place: SystemdPlace) {
     super(path, place.hierarchies, place.waits);
     this.#place = place;
   }
 
-  /** @param limits which the hold was in the way of */
-  keepBy(hold: Hold, limits: Resources): void {
-    this.#hold = hold;
-    this.#limits = limits;
-  }
-
   override async entered(): Promise<void> {
-    await this.#release();
-    if (this.#limits.pids) await super.update(this.#limits);
+    const limits = await this.#release();
+    if (limits?.pids) await super.update(limits);
     this.#place.watches?.begin(this);
   }
 
@@ -68,10 +69,11 @@ export class SystemdCgroup extends HostCgroup {
     return true;
   }
 
-  async #release(): Promise<void> {
-    const hold = this.#hold;
-    this.#hold = undefined;
-    await hold?.release();
+  async #release(): Promise<Resources | undefined> {
+    const kept = this.#place.holds.get(this.path);
+    this.#place.holds.delete(this.path);
+    await kept?.hold.release();
+    return kept?.limits;
   }
 
   async #stop(): Promise<void> {
