@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { pack } from 'tar-stream';
 import { builtinsPlugin } from './builtins-plugin.ts';
-import { hullEntry } from './hull-entry.ts';
+import { entryFile, entryPlugin } from './hull-entry.ts';
 import { koffiPath, koffiPlugin } from './koffi-plugin.ts';
 
 /** hull for a host that has nothing but Node: one file of all its code, and koffi's native binary. */
@@ -21,20 +21,11 @@ export const hullProgram = 'lib/hull/hull.cjs';
 
 /** Bundles the project's hull. Throws rolldown's error where it does not build. Some 200 ms. */
 export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Promise<HullBundle> {
-  const entry = '\0hull';
+  const runtimeDir = join(projectDir, 'runtime');
   await using bundler = await rolldown({
-    input: { hull: entry },
+    input: { hull: entryFile(runtimeDir) },
     platform: 'node',
-    plugins: [
-      {
-        name: 'entry',
-        resolveId: (id) => (id === entry ? entry : null),
-        load: (id) =>
-          id === entry ? { code: hullEntry(join(projectDir, 'runtime')), moduleType: 'js' } : null,
-      },
-      builtinsPlugin(),
-      koffiPlugin(arch),
-    ],
+    plugins: [entryPlugin(runtimeDir), builtinsPlugin(), koffiPlugin(arch)],
     logLevel: 'silent',
   });
   const { output } = await bundler.generate({ format: 'cjs', comments: false, codeSplitting: false });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Plugin } from 'rolldown';
 
 /** What the snapshot has evaluated: all that a start of the daemon loads, and what most scenarios ask of it next. */
 const evaluated = [
@@ -22,21 +23,41 @@ const evaluated = [
 /** Of Node's own. `node:http` cannot be in a snapshot: its parser lives in C++. */
 const builtins = [
   'node:child_process',
+  'node:cluster', // a listening socket asks for it
   'node:crypto',
   'node:fs/promises',
   'node:net',
+  'node:perf_hooks', // so does `performance`
   'node:stream/promises',
   'node:timers/promises',
 ];
 
+/** Code that zod makes for a schema's first use and V8 compiles: a life of seconds parses too little to earn it back. */
+const withoutJit = `import { config } from 'zod';\nconfig({ jitless: true });\n`;
+
+/** The entry of hull's bundle: files that stand nowhere, in a folder from which hull's own imports are found. */
+export function entryPlugin(runtimeDir: string): Plugin {
+  const texts = new Map([
+    [entryFile(runtimeDir), entryText(runtimeDir)],
+    [join(runtimeDir, 'without-jit.js'), withoutJit],
+  ]);
+  return {
+    name: 'entry',
+    resolveId: (id) => (texts.has(id) ? id : null),
+    load: (id) => texts.get(id) ?? null,
+  };
+}
+
+export const entryFile = (runtimeDir: string) => join(runtimeDir, 'hull-entry.js');
+
 /**
- * The first file of hull's bundle: hull as it is, or evaluated and kept as a start-up snapshot of Node (`--build-snapshot`).
- * `$SEATRIAL_V8_FLAGS` are for V8 from then on; on Node's command line they would make V8 reject the compiled
- * form of Node's own modules.
+ * hull as it is, or evaluated and kept as a start-up snapshot of Node (`--build-snapshot`). `$SEATRIAL_V8_FLAGS` are for V8
+ * from then on; on Node's command line they would make V8 reject the compiled form of Node's own modules.
  */
-export function hullEntry(runtimeDir: string): string {
+function entryText(runtimeDir: string): string {
   const from = (path: string) => JSON.stringify(join(runtimeDir, path));
   return `
+import ${from('without-jit.js')};
 import { setFlagsFromString, startupSnapshot } from 'node:v8';
 import { main } from ${from('cli/main.ts')};
 ${evaluated.map((path) => `import ${from(path)};`).join('\n')}

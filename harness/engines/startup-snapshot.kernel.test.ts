@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -54,7 +54,7 @@ require('node:v8').startupSnapshot.setDeserializeMainFunction(() => {
 });`;
 
 it.skipIf(why !== '')(
-  `makes a snapshot on the first host, gives that to the next, and drops those of other programs${why}`,
+  `makes a snapshot on the first host, gives that to the next, and drops the oldest${why}`,
   async () => {
     const { kept, make, give, run, tree } = await ground();
     expect(await give('one')).toBe(false);
@@ -67,9 +67,14 @@ it.skipIf(why !== '')(
     expect(await run('one'), 'made by the same process').toBe(first);
     expect(await tree('one'), 'without what it was made of').toEqual(['data', snapshotFile]);
 
+    await utimes(join(kept, 'one-v24-1.tar.gz'), 1, 1);
     await make('two', program);
     expect(await run('two')).not.toBe(first);
-    expect(await readdir(kept)).toEqual(['two-v24-1.tar.gz']);
+    const others = Array.from({ length: 6 }, (_, index) => `old-${index}`);
+    for (const name of [...others, 'oldest']) await writeFile(join(kept, name), '');
+    await utimes(join(kept, 'oldest'), 0, 0);
+    await make('three', program);
+    expect((await readdir(kept)).sort()).toEqual([...others, 'three-v24-1.tar.gz', 'two-v24-1.tar.gz']);
   },
 );
 

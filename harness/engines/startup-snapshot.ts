@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
@@ -6,7 +6,7 @@ import type { Ssh } from '../ssh/ssh.ts';
 
 /** A program on a host, as its bundle's tree below `folder`. */
 export interface SnapshotProgram {
-  /** Of the program; what is kept of other programs is dropped. */
+  /** Of the program. */
   readonly hash: string;
   /** What a snapshot of this host's Node is good for (`HostFacts.v8`). */
   readonly v8: string;
@@ -17,6 +17,9 @@ export interface SnapshotProgram {
   /** Node and its options, as the program will be run with. */
   readonly node: readonly string[];
 }
+
+/** Of so many programs, each some MB; the youngest stay. */
+const keptSnapshots = 8;
 
 /** The snapshot's name below the program's folder. */
 export const snapshotFile = 'start-up.blob';
@@ -63,8 +66,18 @@ export class StartupSnapshots {
     const temporary = `${path}.${process.pid}.${Math.random().toString(36).slice(2)}`;
     await writeFile(temporary, await promisify(gzip)(Buffer.from(packed, 'base64')));
     await rename(temporary, path);
-    const old = (await readdir(this.#folder)).filter((name) => !name.startsWith(`${program.hash}-`));
-    await Promise.all(old.map((name) => rm(join(this.#folder, name), { force: true })));
+    await this.#prune();
+  }
+
+  async #prune(): Promise<void> {
+    const paths = (await readdir(this.#folder)).map((name) => join(this.#folder, name));
+    const times = await Promise.all(
+      paths.map(async (path) => (await stat(path).catch(() => undefined))?.mtimeMs ?? 0),
+    );
+    const young = times.toSorted((a, b) => b - a)[keptSnapshots - 1] ?? 0;
+    await Promise.all(
+      paths.filter((_, index) => (times[index] ?? 0) < young).map((path) => rm(path, { force: true })),
+    );
   }
 
   #file({ hash, v8 }: SnapshotProgram): string {
