@@ -142,7 +142,7 @@ export class World implements AsyncDisposable {
     };
   }
 
-  /** hull as guests get it: one file, with a compile cache. */
+  /** hull as guests get it, one file; with a compile cache in place of their start-up snapshot. */
   bundle(): Promise<readonly string[]> {
     return this.once('bundle', async () => {
       const folder = await this.makeFolder('bundle');
