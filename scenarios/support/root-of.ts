@@ -8,6 +8,8 @@ export interface RootFacts {
   readonly ownFileSystem: boolean;
   /** The block device that is mounted as the root, of this container alone: `/dev/mapper/x`. */
   readonly device: string | undefined;
+  /** Words for mount(8) that show it once more, where it is a device or a dataset of its own: `-t zfs tank/hull/x`. */
+  readonly mountable: string | undefined;
   /** The folder in the host that its changes are written to: overlay's upper folder, or the bound one. */
   readonly folder: string | undefined;
 }
@@ -27,7 +29,8 @@ export async function rootOf(t: ScenarioContext, pid: number): Promise<RootFacts
   const device = ownFileSystem && source.startsWith('/dev/') ? source : undefined;
   const bound = ownFileSystem ? undefined : `${dataMount === '/' ? '' : dataMount}${fields[3]}`;
   const folder = upper === undefined ? bound : await absolute(t, upper.slice('upperdir='.length));
-  return { type, ownFileSystem, device, folder };
+  const mountable = type === 'zfs' ? `-t zfs ${source}` : device;
+  return { type, ownFileSystem, device, mountable, folder };
 }
 
 /** Engines shorten overlay's options by mounting from within their data root; the kernel shows them as they were given. */

@@ -79,15 +79,15 @@ scenario(
 );
 
 /**
- * UM-13: the block device below a root is held open by another process, or the folder below it is somebody's working
- * directory. A held device is named; a folder cannot be held.
+ * UM-13: the block device below a root is held open by another process, the dataset is mounted once more by the host, or the folder
+ * below it is somebody's working directory. Who holds a device and where a dataset is mounted is named; a folder cannot be held.
  */
 scenario(
   'who keeps what is below the root is named where it matters',
   { dependsOnDriver: true },
   async (t) => {
     const { container, pid } = await startReady(t, { command: idle });
-    const { device, folder } = await rootOf(t, pid);
+    const { device, mountable, folder } = await rootOf(t, pid);
     if (device !== undefined) {
       const holder = await holdOpen(t, device);
       await container.stop({ t: 5 });
@@ -101,6 +101,20 @@ scenario(
       expect(refused).toMatch(new RegExp(`\\b${holder.pid}\\b.*\\bsleep\\b`));
       await holder.end();
       await t.waitFor('it to be removed now that nobody holds it', () => container.remove().then(() => true));
+    } else if (mountable !== undefined) {
+      const view = `/tmp/${t.name('view')}`;
+      t.defer(() => t.host.run(['sh', '-c', `umount ${view}; rmdir ${view}`]));
+      await t.host.ok(['sh', '-ec', `mkdir ${view}; mount ${mountable} ${view}`]);
+      await container.stop({ t: 5 });
+      const refused = await t.step('remove it while the host sees it', () =>
+        container.remove().then(
+          () => 'removed',
+          (error: Error) => error.message,
+        ),
+      );
+      expect(refused).toContain(view);
+      await t.host.ok(['umount', view]);
+      await t.waitFor('it to be removed now that nobody sees it', () => container.remove().then(() => true));
     } else {
       const holder = await hold(t, `cd '${folder}'`);
       await container.stop({ t: 5 });

@@ -17,15 +17,15 @@ interface Intrusion {
 /** A container that has ended, with a mount of the host in its files. */
 async function intrude(t: ScenarioContext): Promise<Intrusion> {
   const { container, pid } = await startReady(t, { command: shell('mkdir /deck; echo ready; sleep 1000') });
-  const { device, folder } = await rootOf(t, pid);
+  const { mountable, folder } = await rootOf(t, pid);
   const name = t.name('host');
   const base = `/tmp/${name}`;
   await t.host.ok([
     'sh',
     '-ec',
     `mkdir -p ${base}/view ${base}/precious; echo keep >${base}/precious/file
-     ${device === undefined ? '' : `mount ${device} ${base}/view`}
-     mount --bind ${base}/precious ${device === undefined ? folder : `${base}/view`}/deck`,
+     ${mountable === undefined ? '' : `mount ${mountable} ${base}/view`}
+     mount --bind ${base}/precious ${mountable === undefined ? folder : `${base}/view`}/deck`,
   ]);
   // By what is mounted, not where: an engine may have moved the folder aside.
   const script = `
@@ -35,7 +35,7 @@ async function intrude(t: ScenarioContext): Promise<Intrusion> {
   t.defer(unmount);
   await t.step('kill the container', () => container.kill());
   const content = async () => (await t.host.readFile(`${base}/precious/file`)).trim();
-  return { container, named: device === undefined ? '/deck' : `${base}/view`, content, unmount };
+  return { container, named: mountable === undefined ? '/deck' : `${base}/view`, content, unmount };
 }
 
 function removalOf(container: Docker.Container): Promise<string> {

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { describeStorageDriver } from '../conformance.ts';
 import { describeQuota } from '../quota-conformance.ts';
-import { zfsPlace } from './zfs-fixture.ts';
+import { zfsPlace } from './zfs-conformance-place.ts';
 
 const { dataset, folder, unless } = await zfsPlace();
 describeStorageDriver('zfs', { parent: folder, unless, chain: 24 });

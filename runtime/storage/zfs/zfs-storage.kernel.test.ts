@@ -7,7 +7,7 @@ import { run } from '../../base/command.ts';
 import { makePlace, type Place } from '../conformance-place.ts';
 import { drivers } from '../drivers.ts';
 import { withRoot } from '../with-root.ts';
-import { zfsPlace } from './zfs-fixture.ts';
+import { zfsPlace } from './zfs-conformance-place.ts';
 
 /* What only zfs has: a dataset that several storages share, other people's snapshots, mounts that `zfs destroy` would undo. */
 
