@@ -64,8 +64,10 @@ export class TestDaemon implements AsyncDisposable {
     const child = this.launch(...more);
     this.#child = child;
     const ended = once(child, 'exit');
+    // The whole number: that of a container before it may begin with the same digits.
+    const ready = new RegExp(`hull is ready.* pid=${child.pid}\\b`);
     for (;;) {
-      if ((await this.log()).split('\n').some((line) => line.includes(`pid=${child.pid}`))) return;
+      if (ready.test(await this.log())) return;
       const end = await Promise.race([ended, sleep(20, undefined)]);
       if (end)
         throw new Error(`no daemon, it ended with ${end.find((how) => how !== null)}:\n${await this.log()}`);

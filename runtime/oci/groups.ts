@@ -49,7 +49,9 @@ export async function createGroup(
 ): Promise<{ readonly group: Cgroup; readonly found: number } | undefined> {
   try {
     const cgroups = await cgroupsOf(place.systemd, annotations);
-    return await cgroups.take(place.path, resourcesOf(resources));
+    // A user may load no program for devices, and opens none in a user namespace that it could not open anyway.
+    const { devices: _, ...withoutDevices } = resources;
+    return await cgroups.take(place.path, place.systemd === 'user' ? withoutDevices : resourcesOf(resources));
   } catch (error) {
     if (place.systemd) throw error;
     if (process.geteuid?.() === 0 || !isDenied(error) || cgroupsPath) throw error;

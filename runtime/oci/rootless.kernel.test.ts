@@ -31,7 +31,8 @@ describeOci(title, (fixture) => {
       stderr: '',
     });
     expect(await asUser(...f.words('kill', id, 'KILL'))).toMatchObject({ code: 0 });
-    await expect.poll(async () => (await asUser(...f.words('delete', id))).code).toBe(0);
+    // Without a built form, which this user may not make, a call takes half a second.
+    await expect.poll(async () => (await asUser(...f.words('delete', id))).code, { timeout: 20_000 }).toBe(0);
     await f.configure(['true'], { spec, linux: { ...spec.linux, resources: { pids: { limit: 10 } } } });
     expect(await asUser(...f.words('run', id))).toMatchObject({
       code: 1,
