@@ -86,11 +86,12 @@ describeOciForm('a resident process', 'stand-alone', (fixture) => {
     const call = f.command(client, '--root', f.root, 'run', id);
     while ((await f.status(id).catch(() => 'none')) !== 'running') await sleep(20);
     await end(resident, 'SIGKILL');
+    expect(await f.oci('delete', '--force', id)).toMatchObject({ code: 0, stderr: '' });
+    // Not before: the container has the client's streams.
     expect(await call).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('the resident process ended in the middle of this call'),
     });
-    expect(await f.oci('delete', '--force', id)).toMatchObject({ code: 0, stderr: '' });
     // Its socket is still there: the next resident takes the place over.
     await serve(f);
   });
