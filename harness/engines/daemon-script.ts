@@ -5,7 +5,6 @@
  *     start  dataRoot execRoot logFile argv…   stops the engine of another driver first; returns before the socket is up
  *     end    signal delay seconds              afterwards the process is gone; status 3 where it lives on
  *     pid                                      prints the pid, or nothing
- *     others                                   stops the daemons of all other pid files
  */
 export const daemonScript = `
 file=$1 exe=$2; shift 2
@@ -26,7 +25,6 @@ others() {
   done
 }
 case $0 in
-others) others ;;
 pid)
   if alive "$file" "$exe"; then echo "$p"; fi ;;
 end)

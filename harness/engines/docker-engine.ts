@@ -20,8 +20,8 @@ export class DockerEngine implements Engine {
   async build(): Promise<void> {}
 
   async install(ssh: Ssh, { signal }: EngineInstallOptions): Promise<EngineProgram> {
-    const version = (await ssh.ok([dockerd, '--version'], { signal })).trim();
-    return { engine: this.name, executable: dockerd, argv: [dockerd], environment: {}, version };
+    await ssh.ok([dockerd, '--version'], { signal });
+    return { engine: this.name, executable: dockerd, argv: [dockerd], environment: {} };
   }
 
   open(ssh: Ssh, program: EngineProgram, driver: EngineDriver, ping: () => Promise<void>): EngineControl {

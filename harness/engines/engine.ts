@@ -37,7 +37,6 @@ export interface EngineProgram {
   /** First words of the daemon's command line in the guest. */
   readonly argv: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
-  readonly version: string;
 }
 
 export interface EngineInstallOptions {

@@ -73,7 +73,6 @@ export class HullEngine implements Engine {
       // A path to the program has its place in every command line of Node; this one is of no consequence.
       argv: [...command, '--snapshot-blob', snapshot, 'hull', 'daemon'],
       environment: environment(facts),
-      version: hash,
     };
   }
 

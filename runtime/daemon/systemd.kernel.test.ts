@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import { afterAll, expect, test } from 'vitest';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
+import { properties, systemctl } from '../cgroups/systemd/systemctl-fixture.ts';
 import { whyNoDaemon } from './daemon-fixture.ts';
 import { describeDaemon } from './daemon-suite.ts';
 
@@ -109,15 +109,3 @@ describeDaemon(
     }
   },
 );
-
-function systemctl(...args: readonly string[]): string {
-  return execFileSync('systemctl', args, { encoding: 'utf8' });
-}
-
-function properties(unit: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    systemctl('show', unit)
-      .split('\n')
-      .map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]),
-  );
-}

@@ -1,9 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Spec } from '../base/oci.ts';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
+import { properties, systemctl } from '../cgroups/systemd/systemctl-fixture.ts';
 import type { OciFixture } from './oci-fixture.ts';
 import { describeOciForm } from './oci-suite.ts';
 import { defaultSpec } from './spec-template.ts';
@@ -153,18 +153,6 @@ describeOciForm('hull oci --systemd-cgroup', 'warm', (fixture) => {
     expect(f.left()).toEqual([]);
   });
 });
-
-function systemctl(...args: readonly string[]): string {
-  return execFileSync('systemctl', args, { encoding: 'utf8' });
-}
-
-function properties(unit: string): Readonly<Record<string, string>> {
-  return Object.fromEntries(
-    systemctl('show', unit)
-      .split('\n')
-      .map((line) => [line.split('=', 1)[0] ?? '', line.slice(line.indexOf('=') + 1)]),
-  );
-}
 
 /** Of the group at this path, those hierarchies that have it. */
 async function folders(path: string): Promise<readonly string[]> {
