@@ -21,7 +21,7 @@ type Source = readonly [path: string, mtimeMs: number, size: number];
 export interface Origin {
   readonly key: string;
   readonly sources: readonly Source[];
-  /** Makes it anew, and goes on with a call: argv without the call's arguments. */
+  /** Argv that makes it anew, and prints the argv of what to execute then, a word a line. */
   readonly make: readonly string[];
 }
 

@@ -9,8 +9,8 @@ void main();
 
 async function main(): Promise<void> {
   if (!artefact.isCurrent()) {
-    const [node = '', ...rest] = origin.make;
-    process.execve?.(node, [node, ...rest, ...args]);
+    const { becomeAnew } = await import('./become-anew.ts');
+    becomeAnew(origin.make, args);
   }
   process.exit(await call());
 }

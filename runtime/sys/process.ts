@@ -115,6 +115,12 @@ export function createPipe(): { readonly read: number; readonly write: number } 
   return { read: raise(ends.readInt32LE(0)), write: raise(ends.readInt32LE(4)) };
 }
 
+/** fcntl(2) F_SETFD: the descriptor stays open when this process becomes another program. */
+export function keepOnExecute(fd: number): void {
+  const setDescriptorFlags = 2;
+  check(fcntlCall(fd, setDescriptorFlags, 0), { syscall: 'fcntl', op: `keep descriptor ${fd}` });
+}
+
 function duplicateAbove(fd: number, lowest: number): number {
   const duplicateCloexec = 1030;
   return check(fcntlCall(fd, duplicateCloexec, lowest), {

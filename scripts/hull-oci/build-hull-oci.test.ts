@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
@@ -9,13 +17,25 @@ const top = join(import.meta.dirname, '../..');
 const cache = mkdtempSync(join(tmpdir(), 'hull-oci-cache-'));
 afterAll(() => rmSync(cache, { recursive: true }));
 
+/** What the program has written to its descriptor 3. */
+function withThird(...words: readonly string[]): string {
+  const file = join(cache, '.third');
+  execFileSync('/bin/sh', ['-c', 'exec 3>"$0"; "$@" || :', file, ...words], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  return readFileSync(file, 'utf8');
+}
+
 // Linux alone has what is built, and the launch compiler two architectures.
 const not = process.platform === 'linux' && ['x64', 'arm64'].includes(process.arch) ? undefined : 'not here';
 
 it.skipIf(not)(
   `builds once for all who ask at once, and anew where a source has changed${not ? ` (${not})` : ''}`,
   async () => {
-    const request = { top, cache, make: ['/bin/echo', 'made anew:'] };
+    // Anew, the program writes to what it was called with as descriptor 3.
+    const told = 'echo "made anew: $*" >&3';
+    const make = ['/bin/sh', '-c', `printf '%s\\n' /bin/sh -c '${told}' sh`];
+    const request = { top, cache, make };
     const programs = await Promise.all([buildHullOci(request), buildHullOci(request)]);
     expect(programs).toEqual([join(cache, 'hull-oci'), join(cache, 'hull-oci')]);
     const [program = ''] = programs;
@@ -34,7 +54,21 @@ it.skipIf(not)(
     };
     const [[path, mtimeMs, size] = ['', 0, 0], ...others] = sources;
     writeFileSync(origin, JSON.stringify({ ...rest, sources: [[path, mtimeMs - 1, size], ...others] }));
-    expect(call()).toBe('made anew: --version\n');
+    expect(withThird(program, '--version')).toBe('made anew: --version\n');
+  },
+  60_000,
+);
+
+it.skipIf(not)(
+  `a first use hands on what is open from 3 on${not ? ` (${not})` : ''}`,
+  () => {
+    // A checkout without anything built, but for the sources that it shares.
+    const other = join(cache, '.other');
+    mkdirSync(join(other, 'node_modules'), { recursive: true });
+    for (const name of ['runtime', 'scripts', 'node_modules/node'])
+      symlinkSync(join(top, name), join(other, name));
+    const words = ['--root', join(cache, '.none'), '--log', '/proc/self/fd/3', 'state', 'nobody'];
+    expect(withThird(join(other, 'runtime/bin/hull-oci'), ...words)).toContain('nobody does not exist');
   },
   60_000,
 );

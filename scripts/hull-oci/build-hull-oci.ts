@@ -36,7 +36,7 @@ export interface BuildRequest {
   readonly top: string;
   /** Where the artefacts are kept. */
   readonly cache: string;
-  /** Argv that builds anew and goes on with a call. */
+  /** Argv that builds anew, as `runtime/oci/artefact.ts` wants it. */
   readonly make: readonly string[];
 }
 
