@@ -8,10 +8,20 @@ import type { World } from './world.ts';
 export const smallImage = 'bench/small:latest';
 export const payloadImage = 'bench/payload:latest';
 
-/** In the payload image, `/payload`: 32 files of 1 MiB and 500 of 8 KiB. Does not compress. */
-const large = { files: 32, bytes: 2 ** 20 };
-const small = { files: 500, bytes: 2 ** 13 };
-export const payloadBytes = large.files * large.bytes + small.files * small.bytes;
+/** Of the payload image: what a machine takes in a second, and what an emulated guest takes in some. */
+export const payloadMiB = { here: 36, guest: 4 };
+
+/** In the payload image, `/payload`: of 36 MiB 32 files of 1 MiB and 500 of 8 KiB, of others as many for each MiB. Does not compress. */
+function payloadFiles(mebibytes: number) {
+  return [
+    { files: Math.round((mebibytes * 32) / 36), bytes: 2 ** 20 },
+    { files: Math.round((mebibytes * 500) / 36), bytes: 2 ** 13 },
+  ];
+}
+
+export function payloadBytes(mebibytes: number): number {
+  return payloadFiles(mebibytes).reduce((sum, { files, bytes }) => sum + files * bytes, 0);
+}
 
 /** busybox with all its applets. */
 export function smallArchive(world: World): Promise<Uint8Array> {
@@ -23,12 +33,12 @@ export async function payloadArchive(world: World): Promise<Uint8Array> {
 }
 
 function packedPayload(world: World) {
-  return world.once('payload image', async () => packImage([await payloadTree()], payloadImage));
+  return world.once('payload image', async () => packImage([await payloadTree(world.payload)], payloadImage));
 }
 
-async function payloadTree(): Promise<ImageEntry[]> {
+async function payloadTree(mebibytes: number): Promise<ImageEntry[]> {
   const noise = createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16));
-  const files = [large, small].flatMap(({ files, bytes }) =>
+  const files = payloadFiles(mebibytes).flatMap(({ files, bytes }) =>
     Array.from({ length: files }, (_, index) =>
       file(`payload/${bytes}-${index}`, noise.update(Buffer.alloc(bytes))),
     ),

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { interruptSignal } from '../../harness/cli/interrupt.ts';
 import type { HostDefinition } from '../../harness/hosts/host.ts';
 import { loadHosts } from '../../harness/matrix/load-hosts.ts';
+import { withoutDockerService } from '../../harness/provision/guest-packages.ts';
 import { guestNode } from '../../harness/provision/prepare-guest.ts';
 import { follow } from '../guest-tests/follow.ts';
 import { checkout, GuestSession } from '../guest-tests/guest-session.ts';
@@ -47,7 +48,7 @@ function withEngines(definition: HostDefinition): HostDefinition {
     ...definition,
     name: `${definition.name}-bench`,
     packages: [...definition.packages, ...packages],
-    kernelArgs: [...definition.kernelArgs, 'systemd.mask=docker.service', 'systemd.mask=docker.socket'],
+    kernelArgs: [...definition.kernelArgs, ...withoutDockerService],
     memoryMiB: 2048,
     cpus: 2,
     diskGiB: Math.max(definition.diskGiB, 16),

@@ -19,7 +19,7 @@ export interface Errand {
 }
 
 const { root, options, resultFile } = JSON.parse(process.argv[2] ?? '') as Errand;
-const { samples, warmup, seed, budget } = options;
+const { samples, warmup, seed, budget, payload } = options;
 const begin = performance.now();
 const startedAt = new Date().toISOString();
 const loadBefore = loadavg();
@@ -28,7 +28,7 @@ const rows: BenchRow[] = [];
 const absent: BenchAbsence[] = [];
 
 {
-  await using world = new World(root);
+  await using world = new World(root, options);
   for (const task of allTasks.filter(({ name }) => options.tasks.includes(name))) {
     const contenders = task.contenders.filter((contender) => isChosen(contender, options.subjects));
     if (contenders.length === 0) continue;
@@ -61,7 +61,7 @@ const result: BenchResult = {
     loadBefore,
     loadAfter: loadavg(),
   },
-  options: { samples, warmup, seed, budget },
+  options: { samples, warmup, seed, budget, payload },
   rows,
   ratios: ratiosOf(rows),
   absent,

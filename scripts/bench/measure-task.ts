@@ -43,7 +43,7 @@ export async function measureTask(
     rows.push(
       task.bytes === undefined
         ? { ...identify(contender), unit: 'ms', ...summary }
-        : { ...identify(contender), unit: 'MB/s', ...asSpeed(summary, task.bytes) },
+        : { ...identify(contender), unit: 'MB/s', ...asSpeed(summary, task.bytes(world.payload)) },
     );
   }
   return { rows, absent };

@@ -5,7 +5,7 @@ import { allTasks } from './tasks/all-tasks.ts';
 
 it('measures everything without options', () => {
   const options = parseBenchOptions([], allTasks);
-  expect(options).toMatchObject({ samples: 20, warmup: 2, list: false });
+  expect(options).toMatchObject({ samples: 20, warmup: 2, payload: 36, list: false });
   expect(options.tasks).toEqual(allTasks.map(({ name }) => name));
   for (const contender of allTasks.flatMap(({ contenders }) => contenders))
     expect(isChosen(contender, options.subjects)).toBe(true);
@@ -27,7 +27,7 @@ it('a guest is told all but what is meant for this machine', () => {
     ['--host', 'debian-13', '--json', 'here.json', '--tasks', 'exec', '--budget', '3'],
     allTasks,
   );
-  expect(options).toMatchObject({ host: 'debian-13', json: 'here.json' });
+  expect(options).toMatchObject({ host: 'debian-13', json: 'here.json', payload: 4 });
   const { host: _, json: __, ...same } = options;
   expect(parseBenchOptions(wordsForGuest(options), allTasks)).toEqual(same);
 });
@@ -35,6 +35,7 @@ it('a guest is told all but what is meant for this machine', () => {
 it.each([
   [['--samples', '0'], /found "0", wanted a whole number from 1 to/],
   [['--samples', '1e3'], /found "1e3", wanted/],
+  [['--payload', '0'], /found "0", wanted a whole number from 1 to 4096/],
   [['--warmup', '-1'], /found "-1", wanted a whole number from 0/],
   [['--tasks', 'run-to-exit,swim'], /found no task "swim", wanted some of run-to-exit,/],
   [['--subjects', 'lxc'], /found no subject "lxc", wanted some of hull, hull\/overlay,/],

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { payloadMiB } from './images.ts';
 import { nameOf, type Task } from './task.ts';
 
 export interface BenchOptions {
@@ -9,6 +10,8 @@ export interface BenchOptions {
   readonly seed: number;
   /** Seconds after which a task begins no further round. */
   readonly budget: number;
+  /** MiB that image-load and image-commit move. */
+  readonly payload: number;
   readonly json?: string;
   readonly list: boolean;
   /** Of hosts.yaml: a guest to measure in, instead of this machine. */
@@ -40,6 +43,11 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
         .argParser(whole(0, 86_400))
         .default(15),
     )
+    .addOption(
+      new Option('--payload <MiB>', 'that image-load and image-commit move')
+        .argParser(whole(1, 4096))
+        .default(undefined, `${payloadMiB.here}, in guests ${payloadMiB.guest}`),
+    )
     .option('--json <file>', 'writes the rows and their ratios')
     .option('--host <name>', 'in a fresh guest of hosts.yaml, with its Docker')
     .option('--list', 'names the tasks and who takes part', false)
@@ -56,6 +64,7 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
     warmup: given.warmup ?? 2,
     seed: given.seed ?? Math.floor(Date.now() / 1000),
     budget: given.budget ?? 15,
+    payload: given.payload ?? (given.host === undefined ? payloadMiB.here : payloadMiB.guest),
     list: given.list ?? false,
     ...(given.json === undefined ? {} : { json: given.json }),
     ...(given.host === undefined ? {} : { host: given.host }),
@@ -70,10 +79,12 @@ export function wordsForGuest({
   warmup,
   seed,
   budget,
+  payload,
 }: BenchOptions): readonly string[] {
   return [
     ...['--tasks', tasks.join(','), '--subjects', subjects.join(','), '--samples', String(samples)],
     ...['--warmup', String(warmup), '--seed', String(seed), '--budget', String(budget)],
+    ...['--payload', String(payload)],
   ];
 }
 

@@ -48,7 +48,14 @@ export const BenchResult = z.strictObject({
     loadBefore: z.array(z.number()).length(3),
     loadAfter: z.array(z.number()).length(3),
   }),
-  options: z.strictObject({ samples: z.int(), warmup: z.int(), seed: z.int(), budget: z.int() }),
+  options: z.strictObject({
+    samples: z.int(),
+    warmup: z.int(),
+    seed: z.int(),
+    budget: z.int(),
+    /** MiB. */
+    payload: z.int(),
+  }),
   rows: z.array(BenchRow),
   ratios: z.array(BenchRatio),
   absent: z.array(BenchAbsence),

@@ -27,7 +27,7 @@ const result: BenchResult = {
     loadBefore: [0.1, 0.2, 0.3],
     loadAfter: [1.25, 1, 1],
   },
-  options: { samples: 20, warmup: 2, seed: 7, budget: 15 },
+  options: { samples: 20, warmup: 2, seed: 7, budget: 15, payload: 36 },
   rows,
   ratios: ratiosOf(rows),
   absent: [

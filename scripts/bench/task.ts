@@ -31,8 +31,8 @@ export interface Contender {
 export interface Task {
   readonly name: string;
   readonly about: string;
-  /** Bytes that one sample moves: its results are speeds. Absent: times. */
-  readonly bytes?: number;
+  /** Bytes that one sample moves, with a payload of so many MiB: its results are speeds. Absent: times. */
+  readonly bytes?: (payload: number) => number;
   /** The subject whose median is 1 in the table, the first of these that was measured. */
   readonly references: readonly Subject[];
   readonly contenders: readonly Contender[];

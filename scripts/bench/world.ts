@@ -26,13 +26,16 @@ const poolOptions = ['dm.loopdatasize=8G', 'dm.loopmetadatasize=128M', 'dm.bases
 export class World implements AsyncDisposable {
   readonly folder: string;
   readonly label: string;
+  /** MiB in the payload image. */
+  readonly payload: number;
   readonly #shared = new Map<string, Promise<unknown>>();
   readonly #ends = new AsyncDisposableStack();
   #count = 0;
 
-  constructor({ folder, label }: RunRoot) {
+  constructor({ folder, label }: RunRoot, { payload }: { readonly payload: number }) {
     this.folder = folder;
     this.label = label;
+    this.payload = payload;
   }
 
   /** A name that nothing else in this run has. */

@@ -7,11 +7,9 @@ import type { Contender, Task } from '../task.ts';
 import { ready, timed } from '../timed.ts';
 import { dockerDrivers, findProgram, hullDrivers, type World } from '../world.ts';
 
-const megabytes = (payloadBytes / 1e6).toFixed(0);
-
 export const imageLoad: Task = {
   name: 'image-load',
-  about: `load of an image with one layer of ${megabytes} MB in 532 files; umoci: unpack from an OCI layout`,
+  about: `load of an image with one layer of --payload MiB; umoci: unpack from an OCI layout`,
   bytes: payloadBytes,
   references: ['docker', 'umoci', 'hull'],
   contenders: [
@@ -23,7 +21,7 @@ export const imageLoad: Task = {
 
 export const imageCommit: Task = {
   name: 'image-commit',
-  about: `commit of a container that wrote ${megabytes} MB in 532 files; umoci: repack, which also compresses`,
+  about: `commit of a container that wrote --payload MiB; umoci: repack, which also compresses`,
   bytes: payloadBytes,
   references: ['docker', 'umoci', 'hull'],
   contenders: [
