@@ -1,12 +1,14 @@
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
+import type { Image } from '../images/image-store.ts';
 import { Container } from './container.ts';
 import type { ContainerTable } from './container-table.ts';
 import type { Engine } from './engine.ts';
 import { cgroupPathOf } from './engine.ts';
 import { chooseModes } from './host-modes.ts';
 import { limitWarnings } from './limits.ts';
+import { checkLogConfig } from './log-config.ts';
 import { mergeConfig } from './merge-config.ts';
 import { checkSources } from './mounts/check-sources.ts';
 import { type ChosenMounts, chooseMounts } from './mounts/choose-mounts.ts';
@@ -29,6 +31,8 @@ export interface Created {
 export interface CreateOptions {
   /** It is for one instruction of a build, and its image may be `scratch`: nothing. */
   readonly forBuild?: boolean;
+  /** The platform that the image must be of, as `linux/arm64`; empty or left out: any. */
+  readonly platform?: string;
 }
 
 /**
@@ -39,13 +43,14 @@ export async function createContainer(
   engine: Engine,
   body: unknown,
   wantedName: string | undefined,
-  { forBuild = false }: CreateOptions = {},
+  { forBuild = false, platform = '' }: CreateOptions = {},
 ): Promise<Created> {
   // Validation brings a library that nothing else at start-up needs.
   const { parseCreateRequest } = await import('./create-request.ts');
   const request = parseCreateRequest(body);
   const isEmpty = forBuild && request.Image === 'scratch';
   const image = isEmpty ? undefined : await engine.images.get(request.Image);
+  if (image && platform !== '') await checkPlatform(request.Image, image, platform);
   const config = mergeConfig(request, image?.config.config);
   const id = newContainerId();
   const features = await engine.cgroups.features();
@@ -56,6 +61,7 @@ export async function createContainer(
   checkConfig(engine, id, config, mounts.points, features);
   await checkSources(mounts.points);
   const warnings = [
+    ...checkLogConfig(body),
     ...chooseModes(config.HostConfig, engine.cgroups.mode).warnings,
     ...limitWarnings(config.HostConfig, features),
   ];
@@ -134,6 +140,18 @@ function checkConfig(
     requestedDevices: noDevices,
     machine: engine.machine,
   });
+}
+
+/** Kind `not-found`, as Docker has it: the client then pulls the image of the platform. */
+async function checkPlatform(reference: string, image: Image, text: string): Promise<void> {
+  const { fitsPlatform, formatPlatform, parsePlatform } = await import('../images/registry/platform.ts');
+  const wanted = parsePlatform(text);
+  const found = image.config;
+  if (fitsPlatform(found, wanted)) return;
+  throw new HullError(
+    `Cannot create a container: image with reference ${reference} was found but its platform (${formatPlatform(found)}) does not match the specified platform (${formatPlatform(wanted)})`,
+    { kind: 'not-found' },
+  );
 }
 
 function freeName(table: ContainerTable): string {

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { HullError } from '../base/errors.ts';
 import type { Process, Resources } from '../base/oci.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
@@ -102,6 +103,13 @@ function checkBlkio({ BlkioWeight, BlkioWeightDevice }: HostConfig): void {
 
 function checkCpu({ NanoCpus, CpuPeriod, CpuQuota, CpuShares }: HostConfig): void {
   if (NanoCpus < 0) throw invalid('NanoCpus', `found ${NanoCpus}, wanted 0 or more`);
+  const available = availableParallelism();
+  if (NanoCpus > available * 1e9) {
+    throw invalid(
+      'NanoCpus',
+      `found ${NanoCpus / 1e9} CPUs, wanted 0.01 to ${available}: there are only ${available} CPUs available`,
+    );
+  }
   if (NanoCpus > 0 && (CpuPeriod > 0 || CpuQuota > 0)) {
     throw invalid('NanoCpus', 'it cannot be set together with CpuPeriod or CpuQuota');
   }

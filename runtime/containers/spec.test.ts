@@ -414,6 +414,7 @@ describe('makeSpec', () => {
     [{ Memory: 1000 }, 'invalid', /HostConfig\.Memory.*found 1000/],
     [{ MemorySwap: 100 }, 'invalid', /HostConfig\.MemorySwap/],
     [{ NanoCpus: 1, CpuQuota: 5000 }, 'invalid', /HostConfig\.NanoCpus/],
+    [{ NanoCpus: 1e15 }, 'invalid', /HostConfig\.NanoCpus: found 1000000 CPUs, wanted 0\.01 to \d+/],
     [{ Ulimits: [{ Name: 'wishes', Soft: 1, Hard: 3 }] }, 'invalid', /HostConfig\.Ulimits.*wishes/],
     [{ Ulimits: [{ Name: 'nofile', Soft: 5, Hard: 3 }] }, 'invalid', /HostConfig\.Ulimits.*nofile/],
   ])('%j is refused and named', (HostConfig, kind, message) => {

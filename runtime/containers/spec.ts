@@ -1,3 +1,4 @@
+import { hostname as hostName } from 'node:os';
 import type { Device, NamespaceType, Process, Spec, SpecMount } from '../base/oci.ts';
 import type { Seccomp } from '../base/oci-seccomp.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
@@ -133,7 +134,8 @@ function apparmorOf(modes: HostModes, privileged: boolean): Pick<Process, 'appar
 
 /** The name the container sees, or undefined where it shares the host's. */
 export function hostnameOf(id: string, config: ContainerConfig, modes: HostModes): string | undefined {
-  return modes.uts === 'host' ? undefined : config.Hostname || id.slice(0, 12);
+  if (modes.uts === 'host') return undefined;
+  return config.Hostname || (modes.network === 'host' ? hostName() : id.slice(0, 12));
 }
 
 function processOf(

@@ -1,4 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { expect, test } from 'vitest';
@@ -80,6 +81,23 @@ for (const driver of ['overlay', 'vfs']) {
         expect((await run(['run', '-d', '--name', 'cli', testImage, ...forever])).exitCode).toBe(0);
         expect((await run(['exec', '-i', 'cli', 'cat'], 'through exec')).stdout).toBe('through exec');
         expect((await run(['exec', 'cli', 'sh', '-c', 'exit 6'])).exitCode).toBe(6);
+        for (const [command, exitCode] of [
+          ['no-such-command', 127],
+          ['/plain', 126],
+        ] as const) {
+          expect(await run(['exec', 'cli', command])).toMatchObject({
+            exitCode,
+            stderr: expect.stringMatching(/Cannot run .* step \d+ of \d+/),
+          });
+        }
+        expect(
+          await run(['run', '--rm', '--pull', 'never', '--platform', 'linux/s390x', testImage, 'true']),
+        ).toMatchObject({
+          exitCode: 125,
+          stderr: expect.stringContaining('does not match the specified platform (linux/s390x)'),
+        });
+        const shared = await run(['run', '--rm', '--network', 'host', testImage, 'hostname']);
+        expect(shared.stdout).toBe(hostname());
         expect((await run(['logs', 'cli'])).stdout).toContain('tick');
         expect((await run(['ps', '--format', '{{.Names}}'])).stdout).toBe('cli');
         expect((await run(['rm', '-f', 'cli'])).exitCode).toBe(0);

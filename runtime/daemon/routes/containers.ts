@@ -29,7 +29,8 @@ export function containerRoutes(engine: Engine, execs: ExecTable): readonly Rout
       path: '/containers/create',
       handle: async (call) => {
         const name = call.query.get('name') ?? undefined;
-        const { id, warnings } = await createContainer(engine, await jsonBody(call), name);
+        const platform = call.query.get('platform') ?? '';
+        const { id, warnings } = await createContainer(engine, await jsonBody(call), name, { platform });
         return { status: 201, json: { Id: id, Warnings: warnings } };
       },
     },

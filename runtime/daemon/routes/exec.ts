@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { errorText } from '../../base/log.ts';
 import { toWindowSize } from '../../containers/console-size.ts';
 import { parseDetachKeys, untilDetached } from '../../containers/detach-keys.ts';
 import type { Engine } from '../../containers/engine.ts';
@@ -33,19 +34,25 @@ export function execRoutes(engine: Engine, execs: ExecTable): readonly Route[] {
         const session = execs.get(param(call, 'id'));
         const { Detach, ConsoleSize } = parseExecStart(await jsonBody(call));
         const keys = parseDetachKeys(session.config.DetachKeys);
-        const command = await startExec(
-          engine,
-          execs,
-          session,
-          toWindowSize(ConsoleSize) ? ConsoleSize : undefined,
-        );
+        const { AttachStdout, AttachStderr, Tty } = session.config;
+        const wasStarted = session.state.kind !== 'created';
+        const size = toWindowSize(ConsoleSize) ? ConsoleSize : undefined;
+        const command = await startExec(engine, execs, session, size).catch(async (error: unknown) => {
+          // The client shows no refusal of a connection it wants taken over: as in Docker it reads there why the
+          // command cannot be run, and asks for the exit status then (126 or 127).
+          if (Detach || wasStarted || session.state.kind !== 'exited') throw error;
+          const client = openConversation(call, Tty);
+          await client.write('stderr', Buffer.from(`${errorText(error)}\r\n`));
+          client.end();
+          return undefined;
+        });
+        if (!command) return undefined;
         if (Detach) {
           command.stdin?.end();
           command.stdout.resume();
           command.stderr.resume();
           return { status: 200 };
         }
-        const { AttachStdout, AttachStderr, Tty } = session.config;
         const client = openConversation(call, Tty);
         const detached = Promise.withResolvers<void>();
         if (command.stdin && call.socket) {
