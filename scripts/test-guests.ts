@@ -7,7 +7,11 @@ import { CommanderError } from 'commander';
 import { interruptSignal } from '../harness/cli/interrupt.ts';
 import type { DriverDefinition, HostDefinition } from '../harness/hosts/host.ts';
 import { loadHosts } from '../harness/matrix/load-hosts.ts';
-import { guestTestPackages } from '../harness/provision/guest-packages.ts';
+import {
+  dockerClient,
+  guestTestPackages,
+  withoutDockerService,
+} from '../harness/provision/guest-packages.ts';
 import { GuestSession } from './guest-tests/guest-session.ts';
 import { type GuestTestOptions, parseOptions } from './guest-tests/options.ts';
 import { runInGuest } from './guest-tests/run-in-guest.ts';
@@ -66,7 +70,13 @@ function chosenHosts(all: readonly HostDefinition[], options: GuestTestOptions):
     .map((host) => ({
       ...host,
       name: `${host.name}-tests`,
-      packages: [...host.packages, ...guestTestPackages.debian, ...packagesFor(host, options.drivers)],
+      packages: [
+        ...host.packages,
+        ...guestTestPackages.debian,
+        dockerClient(host.release),
+        ...packagesFor(host, options.drivers),
+      ],
+      kernelArgs: [...host.kernelArgs, ...withoutDockerService, 'systemd.mask=containerd.service'],
       memoryMiB: options.memory,
       cpus: options.cpus,
       diskGiB: Math.max(host.diskGiB, 16),

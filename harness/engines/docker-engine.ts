@@ -1,3 +1,4 @@
+import { withoutDockerService } from '../provision/guest-packages.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import { DaemonControl } from './daemon-control.ts';
 import type { Engine, EngineControl, EngineDriver, EngineInstallOptions, EngineProgram } from './engine.ts';
@@ -13,7 +14,7 @@ export class DockerEngine implements Engine {
   readonly name = 'docker';
   readonly needs = {
     packages: ['apparmor', 'docker.io'],
-    kernelArgs: ['systemd.mask=docker.service', 'systemd.mask=docker.socket'],
+    kernelArgs: withoutDockerService,
   };
   readonly patience = 4;
 

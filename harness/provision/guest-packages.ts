@@ -25,3 +25,9 @@ export const guestPackages = {
 export const guestTestPackages = {
   debian: ['btrfs-progs', 'busybox-static', 'docker-registry', 'openssl', 'skopeo', 'umoci', 'zstd'],
 } as const;
+
+/** Docker's command line, by Debian's release: up to 12 it is in one package with the daemon. */
+export const dockerClient = (release: string): string => (Number(release) > 12 ? 'docker-cli' : 'docker.io');
+
+/** For the kernel's command line: Docker of the image does not start by itself, not even in the image's first boot. */
+export const withoutDockerService = ['systemd.mask=docker.service', 'systemd.mask=docker.socket'] as const;
