@@ -33,10 +33,10 @@ export async function attachOutput(
   // Who waits for nothing must not end the daemon when the client leaves.
   ended.catch(() => undefined);
   const wanted = ({ stream }: LogChunk) => (stream === 'stdout' ? query.stdout : query.stderr);
+  const frames = query.stream
+    ? await followLog({ path, skip: before, ended, signal })
+    : readLogFrames(path, { signal });
   return (async function* () {
-    const frames = query.stream
-      ? followLog({ path, skip: before, ended, signal })
-      : readLogFrames(path, { signal });
     for await (const frame of frames) if (wanted(frame)) yield frame;
   })();
 }

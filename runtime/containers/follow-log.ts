@@ -12,14 +12,22 @@ export interface FollowOptions {
   readonly signal: AbortSignal;
 }
 
-/** A container's log as it grows, until the container has ended and all of it has been read. */
-export async function* followLog({ path, skip, ended, signal }: FollowOptions): AsyncGenerator<LogFrame> {
-  // A container that has never run has no log yet, and a missing file cannot be watched.
-  await (await open(path, 'a', 0o600)).close();
+/**
+ * A container's log as it grows, until the container has ended and all of it has been read. It is open when this resolves: who starts
+ * the container after that gets all of its output, be it removed before the first frame is asked for.
+ */
+export async function followLog({
+  path,
+  skip,
+  ended,
+  signal,
+}: FollowOptions): Promise<AsyncGenerator<LogFrame>> {
+  // A container that has never run has no log yet.
+  const log = await open(path, 'a+', 0o600);
   const over = new AbortController();
   void ended.then(
     () => over.abort(),
     () => over.abort(),
   );
-  yield* readLogFrames(path, { follow: true, signal, ended: over.signal, skip });
+  return readLogFrames(log, { follow: true, signal, ended: over.signal, skip });
 }

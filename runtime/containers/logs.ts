@@ -56,7 +56,7 @@ export async function* containerLogs(
   if (!query.follow) return;
   // `docker logs -f` of a container that does not run ends; so does one whose container ends.
   const ended = container.until(({ state, gone }) => gone || !isOngoing(state.kind), signal);
-  for await (const frame of followLog({ path, skip, ended, signal })) {
+  for await (const frame of await followLog({ path, skip, ended, signal })) {
     if (query.until !== undefined && frame.time > query.until) return;
     if (!wanted(frame)) continue;
     if (whole) yield frame;

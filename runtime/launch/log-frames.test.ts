@@ -2,23 +2,8 @@ import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  frameHeaderSize,
-  frameMagic,
-  type ReadLogOptions,
-  readLogFrames,
-  streamNumber,
-} from './log-frames.ts';
-
-function frame(stream: 'stdout' | 'stderr', text: string, seconds = 1n): Buffer {
-  const header = Buffer.alloc(frameHeaderSize);
-  header.writeUInt32LE(Number(frameMagic), 0);
-  header.writeUInt32LE(streamNumber[stream], 4);
-  header.writeBigInt64LE(seconds, 8);
-  header.writeBigInt64LE(5n, 16);
-  header.writeBigUInt64LE(BigInt(Buffer.byteLength(text)), 24);
-  return Buffer.concat([header, Buffer.from(text)]);
-}
+import { type ReadLogOptions, readLogFrames } from './log-frames.ts';
+import { logFrame as frame } from './test-log-frame.ts';
 
 describe('readLogFrames', () => {
   let dir: string;

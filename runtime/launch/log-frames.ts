@@ -23,12 +23,18 @@ export interface ReadLogOptions {
   readonly skip?: number;
 }
 
-/** The frames of a container's log from its beginning. An absent log is empty. */
-export async function* readLogFrames(path: string, options: ReadLogOptions = {}): AsyncGenerator<LogFrame> {
-  const file = await ifExists(open(path, 'r'));
+/** The frames of a container's log from its beginning. An absent log is empty; one that is open is closed at the end. */
+export async function* readLogFrames(
+  log: string | FileHandle,
+  options: ReadLogOptions = {},
+): AsyncGenerator<LogFrame> {
+  const file = typeof log === 'string' ? await ifExists(open(log, 'r')) : log;
   if (!file) return;
-  using changes = options.follow ? new Changes(path, options.signal, options.ended) : undefined;
   try {
+    // By the descriptor: the log may have gone with its container, and is read all the same.
+    using changes = options.follow
+      ? new Changes(`/proc/self/fd/${file.fd}`, options.signal, options.ended)
+      : undefined;
     let offset = 0;
     let toSkip = options.skip ?? 0;
     for (;;) {
