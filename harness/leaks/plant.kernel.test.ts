@@ -13,7 +13,7 @@ afterAll(async () => {
 
 /** What the test world shares with a machine on which others work too. */
 const shared = [
-  ...(['cgroup', 'frozen-cgroup', 'loop', 'dm'] as const).map((kind) => ({
+  ...(['cgroup', 'frozen-cgroup', 'loop', 'dm', 'zfs'] as const).map((kind) => ({
     kind,
     what: '^(?!.*(planted-|leak-world))',
     because: 'of another test on this machine',

@@ -78,6 +78,17 @@ export const plants: readonly Plant[] = [
     owner: 'pid PID \\(sleep\\).*: fd 3 /dev/(dm-|mapper/planted-)',
     undo: `${unhold()}; dmsetup remove --retry planted-$LABEL`,
   },
+  {
+    title: 'a dataset of a zfs pool, mounted in another namespace',
+    probe: 'zfs version && test -e /dev/zfs',
+    plant: `truncate -s 128M $FOLDER/pool; zpool create -O mountpoint=none planted-$LABEL $FOLDER/pool
+            zfs create -o mountpoint=legacy planted-$LABEL/leaked
+            ${hold('exec unshare --mount bash -c "mount -t zfs planted-$LABEL/leaked /mnt; exec sleep 300"')}`,
+    kind: 'zfs',
+    what: /^planted-\w+\/leaked \(filesystem\)$/,
+    owner: 'pid PID \\(sleep\\).*: mount at /mnt',
+    undo: `${unhold()}; until zpool destroy planted-$LABEL; do sleep 0.1; done; rm $FOLDER/pool`,
+  },
   cgroup('v1', '/sys/fs/cgroup/pids'),
   cgroup('v2', v2),
   {

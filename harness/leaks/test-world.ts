@@ -93,6 +93,7 @@ export async function openTestWorld(): Promise<TestWorld> {
 async function removeShared(folder: string, label: string): Promise<void> {
   const script = `
     dmsetup remove --force "planted-$LABEL" 2>/dev/null
+    command -v zpool >/dev/null && zpool destroy -f "planted-$LABEL" 2>/dev/null
     losetup -nO NAME,BACK-FILE | grep -F "$FOLDER" | cut -d' ' -f1 | xargs -r -n1 losetup -d
     find /sys/fs/cgroup -depth -type d -name "planted-$LABEL" | while read -r cgroup; do
       for try in 1 2 3 4 5; do rmdir "$cgroup" && break; sleep 0.1; done

@@ -46,6 +46,7 @@ export const leakKinds = [
   'mount',
   'dm',
   'loop',
+  'zfs',
   'cgroup',
   'frozen-cgroup',
   'link',

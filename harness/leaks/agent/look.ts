@@ -9,6 +9,7 @@ import type { NftRules } from './nft.ts';
 import { openNamespaceThings } from './open-files.ts';
 import { namespaceThings, type Process, type ProcessTable, processThings } from './processes.ts';
 import { collect, type Thing, type Things } from './thing.ts';
+import type { ZfsDatasets } from './zfs.ts';
 
 /** The host at one moment. */
 export interface Look {
@@ -21,11 +22,12 @@ export interface Eyes {
   readonly processTable: ProcessTable;
   readonly kernelLog: KernelLog;
   readonly nft: NftRules;
+  readonly zfs: ZfsDatasets;
   readonly stateFolders: readonly StateFolder[];
 }
 
-export async function look({ processTable, kernelLog, nft, stateFolders }: Eyes): Promise<Look> {
-  const rules = nft.look();
+export async function look({ processTable, kernelLog, nft, zfs, stateFolders }: Eyes): Promise<Look> {
+  const later = [nft.look(), zfs.look()];
   const processes = processTable.look();
   const tables = mountTables(processes);
   const mountPoints = new Set(tables[0]?.mounts.map(({ target }) => target));
@@ -44,6 +46,6 @@ export async function look({ processTable, kernelLog, nft, stateFolders }: Eyes)
     yield* kernelLog.look();
   })();
   const things = collect(seen);
-  for (const [kind, more] of collect(await rules)) things.set(kind, more);
+  for (const asked of later) for (const [kind, more] of collect(await asked)) things.set(kind, more);
   return { things, processes, tables };
 }

@@ -9,6 +9,7 @@ import { Owners } from './owners.ts';
 import { ProcessTable } from './processes.ts';
 import type { Answer, Answers, Ready, Request } from './protocol.ts';
 import type { Things } from './thing.ts';
+import { ZfsDatasets } from './zfs.ts';
 
 /** Snapshots that are kept; the oldest goes when there is one more. */
 const keptSnapshots = 64;
@@ -22,6 +23,7 @@ class Agent {
     processTable: new ProcessTable(process.pid),
     kernelLog: new KernelLog(),
     nft: new NftRules(),
+    zfs: new ZfsDatasets(),
     stateFolders: [],
   };
   readonly #kept = new Map<number, Things>();
@@ -53,8 +55,10 @@ class Agent {
     this.#lastId += 1;
     this.#kept.set(this.#lastId, things);
     this.#kept.delete(this.#lastId - keptSnapshots);
-    const { kernelLog, nft } = this.#eyes;
-    const notLookedAt = [kernelLog.unavailable, nft.unavailable].filter((text) => text !== undefined);
+    const { kernelLog, nft, zfs } = this.#eyes;
+    const notLookedAt = [kernelLog, nft, zfs]
+      .map(({ unavailable }) => unavailable)
+      .filter((text) => text !== undefined);
     return { id: this.#lastId, durationMs: Math.round(performance.now() - started), notLookedAt };
   }
 

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { deviceHolders, deviceNumber } from './block.ts';
 import { pidsIn } from './cgroups.ts';
 import type { Look } from './look.ts';
+import type { Mount } from './mounts.ts';
 import { type OpenFile, openFiles } from './open-files.ts';
 import { nameOf, type Process } from './processes.ts';
 import { readOnce } from './read.ts';
@@ -36,6 +37,8 @@ export class Owners {
         return this.holders(`/dev/${/\((dm-\d+)/.exec(thing.what)?.[1]}`);
       case 'loop':
         return this.holders(thing.id.split(' ', 1)[0]?.replace(/^/, '/dev/') ?? '');
+      case 'zfs':
+        return this.#mountsThat(({ type, source }) => type === 'zfs' && source === thing.id);
       case 'cgroup':
       case 'frozen-cgroup': {
         const pids = pidsIn(thing.id);
@@ -43,7 +46,10 @@ export class Owners {
         return pids.length === 0 ? ['no process in it'] : pids.map((pid) => this.#name(pid));
       }
       case 'namespace':
-        return this.#inNamespace(thing.id).concat(this.#having(thing.id), this.#mountsOf(thing.id));
+        return this.#inNamespace(thing.id).concat(
+          this.#having(thing.id),
+          this.#mountsThat(({ root, type }) => type === 'nsfs' && root === thing.id),
+        );
       case 'process':
         return this.#parentage(thing);
       case 'socket':
@@ -97,11 +103,9 @@ export class Owners {
       .map(({ process, via }) => `${nameOf(process)}: ${via}`);
   }
 
-  #mountsOf(namespace: string): string[] {
+  #mountsThat(isIt: (mount: Mount) => boolean): string[] {
     return this.#look.tables.flatMap(({ process, mounts }) =>
-      mounts
-        .filter(({ root, type }) => type === 'nsfs' && root === namespace)
-        .map(({ target }) => `${nameOf(process)}: mount at ${target}`),
+      mounts.filter(isIt).map(({ target }) => `${nameOf(process)}: mount at ${target}`),
     );
   }
 

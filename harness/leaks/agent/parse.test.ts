@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { parseMount } from './mounts.ts';
 import { nftThings } from './nft.ts';
+import { datasetThings } from './zfs.ts';
 
 it('reads a line of mountinfo with optional fields and escapes', () => {
   const line =
@@ -48,4 +49,13 @@ it('tells two equal nft rules apart', () => {
   const rule = { rule: { family: 'ip', table: 't', chain: 'c', expr: [] } };
   const ids = nftThings(JSON.stringify({ nftables: [rule, rule] })).map(({ id }) => id);
   expect(new Set(ids).size).toBe(2);
+});
+
+it('names zfs datasets and snapshots with their type', () => {
+  const things = datasetThings('tank\tfilesystem\ntank/hull a/x@y\tsnapshot\n');
+  expect(things.map(({ id, what }) => [id, what])).toEqual([
+    ['tank', 'tank (filesystem)'],
+    ['tank/hull a/x@y', 'tank/hull a/x@y (snapshot)'],
+  ]);
+  expect(datasetThings('')).toEqual([]);
 });
