@@ -9,8 +9,8 @@ import { openGuestWorld } from './guest-world.ts';
 import { describeLeakDetector, openPlantedWorld, type PlantedWorld } from './plant-suite.ts';
 
 /*
- * The detector's test on kernels that have what this machine's lacks: device mapper, dummy links, cgroup version 1 or 2 alone.
- * `vitest run --project guest harness/leaks`
+ * The detector's test on kernels that have what this machine's lacks: device mapper, dummy links, zfs, cgroup version 1 or 2 alone.
+ * `vitest run --project guest harness/leaks`, the first time some ten minutes, for zfs' module is compiled then.
  */
 const runDir = await mkdtemp(join(tmpdir(), 'seatrial-leaks-'));
 const context = {
@@ -24,7 +24,7 @@ const guests: { readonly name: string; readonly opened: PlantedWorld }[] = [];
 const provider = createQemuProvider();
 for (const definition of [
   define('debian-11', '11', ['systemd.unified_cgroup_hierarchy=0']),
-  define('debian-13', '13', []),
+  define('debian-13', '13', [], ['linux-headers-amd64', 'contrib/zfs-dkms', 'contrib/zfsutils-linux']),
 ]) {
   await provider.prepare(definition, context);
   const host = await provider.start(definition, context);
@@ -42,7 +42,12 @@ afterAll(async () => {
 describe.each(guests)('$name', ({ opened }) => describeLeakDetector(opened, []));
 
 /** As in hosts.yaml, so that its templates are used. */
-function define(name: string, release: string, kernelArgs: readonly string[]): HostDefinition {
+function define(
+  name: string,
+  release: string,
+  kernelArgs: readonly string[],
+  packages: readonly string[] = [],
+): HostDefinition {
   return {
     name,
     provider: 'qemu',
@@ -52,7 +57,7 @@ function define(name: string, release: string, kernelArgs: readonly string[]): H
     cpus: 1,
     diskGiB: 8,
     kernelArgs,
-    packages: [],
+    packages,
     engines: [],
   };
 }
