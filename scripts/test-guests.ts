@@ -5,13 +5,14 @@
 import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { interruptSignal } from '../harness/cli/interrupt.ts';
-import type { DriverDefinition, HostDefinition } from '../harness/hosts/host.ts';
+import type { HostDefinition } from '../harness/hosts/host.ts';
 import { loadHosts } from '../harness/matrix/load-hosts.ts';
 import {
   dockerClient,
   guestTestPackages,
   withoutDockerService,
 } from '../harness/provision/guest-packages.ts';
+import { driversOf, packagesFor } from './guest-tests/driver-packages.ts';
 import { GuestSession } from './guest-tests/guest-session.ts';
 import { type GuestTestOptions, parseOptions } from './guest-tests/options.ts';
 import { runInGuest } from './guest-tests/run-in-guest.ts';
@@ -89,14 +90,6 @@ function mustBeKnown(what: string, wanted: readonly string[], known: readonly st
   throw new Error(
     `Cannot choose the ${what}: found no ${JSON.stringify(unknown)} in hosts.yaml, wanted some of ${[...new Set(known)].join(', ')}`,
   );
-}
-
-function driversOf({ engines }: HostDefinition): readonly DriverDefinition[] {
-  return engines.flatMap(({ drivers }) => drivers);
-}
-
-function packagesFor(host: HostDefinition, drivers: readonly string[]): readonly string[] {
-  return driversOf(host).flatMap(({ name, packages = [] }) => (drivers.includes(name) ? packages : []));
 }
 
 /** Prints the counts; answers whether nothing failed. */

@@ -5,8 +5,10 @@ import type { HostDefinition } from '../../harness/hosts/host.ts';
 import { loadHosts } from '../../harness/matrix/load-hosts.ts';
 import { withoutDockerService } from '../../harness/provision/guest-packages.ts';
 import { guestNode } from '../../harness/provision/prepare-guest.ts';
+import { packagesFor } from '../guest-tests/driver-packages.ts';
 import { follow } from '../guest-tests/follow.ts';
 import { checkout, GuestSession } from '../guest-tests/guest-session.ts';
+import type { BenchOptions } from './options.ts';
 import { guestMark, projectDir } from './world.ts';
 
 const resultFile = '/root/bench.json';
@@ -15,7 +17,7 @@ const resultFile = '/root/bench.json';
 export async function benchInGuest(
   host: string,
   words: readonly string[],
-  json: string | undefined,
+  { json, drivers = [] }: Pick<BenchOptions, 'json' | 'drivers'>,
 ): Promise<number> {
   const definitions = await loadHosts(fileURLToPath(new URL('../../hosts.yaml', import.meta.url)));
   const definition = definitions.find(({ name }) => name === host);
@@ -26,7 +28,11 @@ export async function benchInGuest(
   using interrupt = interruptSignal();
   const progress = (line: string) => process.stderr.write(`${line}\n`);
   await using session = await GuestSession.open(projectDir, 'bench', { signal: interrupt.signal, progress });
-  await using guest = await session.start({ definition: withEngines(definition), disks: [], progress });
+  await using guest = await session.start({
+    definition: withEngines(definition, drivers),
+    disks: [],
+    progress,
+  });
   const { ssh } = guest.host;
   const bench = [guestNode, '--disable-warning=ExperimentalWarning', 'scripts/bench/main.ts', ...words];
   const status = await follow(
@@ -42,12 +48,12 @@ export async function benchInGuest(
 }
 
 /** What the bench probes for is in the image, since a guest need not reach a mirror. The bench starts Docker itself. */
-function withEngines(definition: HostDefinition): HostDefinition {
+function withEngines(definition: HostDefinition, drivers: readonly string[]): HostDefinition {
   const packages = ['apparmor', 'btrfs-progs', 'busybox-static', 'crun', 'docker.io', 'runc', 'umoci'];
   return {
     ...definition,
     name: `${definition.name}-bench`,
-    packages: [...definition.packages, ...packages],
+    packages: [...definition.packages, ...packages, ...packagesFor(definition, drivers)],
     kernelArgs: [...definition.kernelArgs, ...withoutDockerService],
     memoryMiB: 2048,
     cpus: 2,

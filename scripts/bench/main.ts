@@ -42,7 +42,7 @@ function list(): void {
 async function benchThere(host: string, options: BenchOptions): Promise<number> {
   if (options.json !== undefined) await wantWritable(dirname(resolve(options.json)));
   const { benchInGuest } = await import('./in-guest.ts');
-  return await benchInGuest(host, wordsForGuest(options), options.json);
+  return await benchInGuest(host, wordsForGuest(options), options);
 }
 
 /** The exit status: 0 measured, 1 a subject broke while it was measured, 128 + n ended by a signal. */

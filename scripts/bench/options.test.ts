@@ -24,11 +24,11 @@ it('takes subjects with and without a driver', () => {
 
 it('a guest is told all but what is meant for this machine', () => {
   const options = parseBenchOptions(
-    ['--host', 'debian-13', '--json', 'here.json', '--tasks', 'exec', '--budget', '3'],
+    ['--host', 'debian-13', '--drivers', 'zfs', '--json', 'here.json', '--tasks', 'exec', '--budget', '3'],
     allTasks,
   );
-  expect(options).toMatchObject({ host: 'debian-13', json: 'here.json', payload: 4 });
-  const { host: _, json: __, ...same } = options;
+  expect(options).toMatchObject({ host: 'debian-13', json: 'here.json', payload: 4, drivers: ['zfs'] });
+  const { host: _, json: __, drivers: ___, ...same } = options;
   expect(parseBenchOptions(wordsForGuest(options), allTasks)).toEqual(same);
 });
 

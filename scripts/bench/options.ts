@@ -16,6 +16,8 @@ export interface BenchOptions {
   readonly list: boolean;
   /** Of hosts.yaml: a guest to measure in, instead of this machine. */
   readonly host?: string;
+  /** Of hosts.yaml: storage drivers whose packages the guest has besides. */
+  readonly drivers?: readonly string[];
 }
 
 /** Throws a CommanderError whose message is one line; after --help one with exit code 0. */
@@ -50,6 +52,7 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
     )
     .option('--json <file>', 'writes the rows and their ratios')
     .option('--host <name>', 'in a fresh guest of hosts.yaml, with its Docker')
+    .option('--drivers <names>', 'with what these drivers of hosts.yaml need (zfs) in the guest', commas)
     .option('--list', 'names the tasks and who takes part', false)
     .allowExcessArguments(false)
     // The error itself says it; whoever catches it prints it once.
@@ -68,6 +71,7 @@ export function parseBenchOptions(args: readonly string[], tasks: readonly Task[
     list: given.list ?? false,
     ...(given.json === undefined ? {} : { json: given.json }),
     ...(given.host === undefined ? {} : { host: given.host }),
+    ...(given.drivers === undefined ? {} : { drivers: given.drivers }),
   };
 }
 
@@ -95,9 +99,13 @@ export function isChosen(
   return subjects.includes(contender.subject) || subjects.includes(nameOf(contender));
 }
 
+function commas(text: string): readonly string[] {
+  return text.split(',').map((name) => name.trim());
+}
+
 function names(what: string, known: readonly string[]) {
   return (text: string): readonly string[] => {
-    const given = text.split(',').map((name) => name.trim());
+    const given = commas(text);
     const wrong = given.filter((name) => !known.includes(name));
     if (wrong.length === 0) return given;
     throw new InvalidArgumentError(

@@ -16,7 +16,7 @@ export const guestMark = 'SEATRIAL_BENCH_GUEST';
 export const projectDir = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Storage drivers that images and `create` are measured on. */
-export const hullDrivers = ['overlay', 'vfs', 'btrfs', 'devicemapper'] as const;
+export const hullDrivers = ['overlay', 'vfs', 'btrfs', 'devicemapper', 'zfs'] as const;
 export const dockerDrivers = ['overlay2', 'devicemapper'] as const;
 
 /** Small enough for a guest's disk; hull and Docker have the same names for it. */
@@ -71,8 +71,10 @@ export class World implements AsyncDisposable {
   /** The hull daemon of the checkout on that storage driver. */
   hull(driver: string): Promise<EngineProcess> {
     return this.once(`hull/${driver}`, async () => {
-      if (isPool(driver)) throwawayOnly();
-      if (driver === 'btrfs') await this.#mountBtrfs(dirname(hullDataRoot(this.folder, driver)));
+      const folder = dirname(hullDataRoot(this.folder, driver));
+      if (isPool(driver) || driver === 'zfs') throwawayOnly();
+      if (driver === 'btrfs') await this.#mountBtrfs(folder);
+      if (driver === 'zfs') await this.#makeZfs(folder);
       return this.#ends.use(await EngineProcess.start(await this.hullCommand(driver, driver)));
     });
   }
@@ -174,6 +176,15 @@ export class World implements AsyncDisposable {
     await execa('truncate', ['-s', '8G', file]);
     await execa('mkfs.btrfs', ['-q', file]);
     await execa('mount', ['-o', 'loop', file, folder]);
+  }
+
+  /** A pool in a file, mounted in this world. */
+  async #makeZfs(folder: string): Promise<void> {
+    const zpool = await findProgram('zpool');
+    const file = join(this.folder, 'zfs.img');
+    await execa('modprobe', ['zfs']);
+    await execa('truncate', ['-s', '8G', file]);
+    await execa(zpool, ['create', '-o', 'cachefile=none', '-O', `mountpoint=${folder}`, this.label, file]);
   }
 }
 
