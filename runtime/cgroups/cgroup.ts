@@ -52,8 +52,21 @@ export interface CgroupManager {
    * (no-internal-process rule): moves this process into a leaf there. Undefined where it is in nobody's way.
    */
   leaveParents(parent: string): Leaving | undefined;
+  /**
+   * Where the kernel's log stands, for `oomKilled` of what runs from now on. Undefined where groups stay until they are removed, so that nobody
+   * needs it, and where the log cannot be read.
+   */
+  logMark(): number | undefined;
   /** Paths of the groups directly below `parent`, a daemon's own, in any hierarchy: what a crash may have left. */
   list(parent: string): Promise<readonly string[]>;
+}
+
+/** What tells the traces of a run from those of an earlier one of the same name. */
+export interface RunMark {
+  /** What `logMark` answered before it; undefined where nobody asked. */
+  readonly at: number | undefined;
+  /** Its first process. */
+  readonly pid: number;
 }
 
 /** Each false comes from a missing controller or file. */
@@ -98,8 +111,8 @@ export interface Cgroup {
   /** Afterwards nothing in it or below is frozen. */
   thaw(): Promise<void>;
   frozen(): Promise<boolean>;
-  /** Whether the kernel's OOM killer struck in it or below. Ask before `remove`. */
-  oomKilled(): Promise<boolean>;
+  /** Whether the kernel's OOM killer struck in it or below. Ask before `remove`; systemd may have removed it already, and `run` says what to look for then. */
+  oomKilled(run?: RunMark): Promise<boolean>;
   /** What it has used. Parts that nobody counts are absent; all are where it is gone. Never throws for a missing file. */
   stats(): Promise<CgroupStats>;
   /** Counts of memory events each time they have changed, until it is gone or `signal` ends it. Kind `unsupported` without the controller. */

@@ -6,7 +6,7 @@ import { monotonicMs } from '../base/monotonic.ts';
 import type { Resources } from '../base/oci.ts';
 import type { CgroupEntry } from '../launch/types.ts';
 import { applyLimits, controllersOf, currentOf, homeOf } from './apply-limits.ts';
-import type { Cgroup } from './cgroup.ts';
+import type { Cgroup, RunMark } from './cgroup.ts';
 import { ifGone, readField, writeValue } from './files.ts';
 import { Freezer } from './freezer.ts';
 import type { Hierarchy } from './hierarchies.ts';
@@ -94,16 +94,22 @@ export class HostCgroup implements Cgroup {
     return this.#freezer?.frozen(this.path) ?? false;
   }
 
-  async oomKilled(): Promise<boolean> {
+  async oomKilled(_run?: RunMark): Promise<boolean> {
+    return (this.oomKills() ?? 0) > 0;
+  }
+
+  /** Undefined where nobody counts: the group is gone, or the kernel has no count. */
+  protected oomKills(): number | undefined {
     const home = homeOf(this.#hierarchies, 'memory');
-    if (!home) return false;
+    if (!home) return undefined;
     const folder = join(home.root, this.path);
     // v2 counts a group with all below it, also those removed since; v1 each group for itself.
     const counts =
       home.version === 2
         ? [readField(join(folder, 'memory.events'), 'oom_kill')]
         : groupAndBelow(folder).map((each) => readField(join(each, 'memory.oom_control'), 'oom_kill'));
-    return counts.some((count) => (count ?? 0) > 0);
+    const known = counts.filter((count) => count !== undefined);
+    return known.length === 0 ? undefined : known.reduce((sum, count) => sum + count, 0);
   }
 
   async stats(): Promise<CgroupStats> {

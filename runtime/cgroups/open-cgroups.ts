@@ -86,6 +86,10 @@ class HostCgroups implements CgroupManager {
     return leaveParents(this.#hierarchies, parent);
   }
 
+  logMark(): undefined {
+    return undefined;
+  }
+
   async list(parent: string): Promise<readonly string[]> {
     checkPath(parent);
     const names = this.#hierarchies.flatMap(({ root }) => childGroups(join(root, parent)) ?? []);

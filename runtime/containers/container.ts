@@ -1,8 +1,16 @@
+import type { Cgroup } from '../cgroups/cgroup.ts';
 import { Mutex } from './mutex.ts';
 import { type ContainerRecord, type ContainerState, isAlive } from './record.ts';
 import type { RecordStore } from './record-store.ts';
 
 type RecordChange = Partial<Omit<ContainerRecord, 'heldBy'>> & { readonly heldBy?: string | undefined };
+
+/** The cgroup of a run, wherever the daemon of then made it. */
+export interface RunCgroup {
+  readonly cgroup: Cgroup;
+  /** Where the kernel's log stood before (`CgroupManager.logMark`). */
+  readonly logMark: number | undefined;
+}
 
 /**
  * A container in the daemon's memory: its record, the lock that its verbs take, and who waits for a change. The
@@ -11,6 +19,8 @@ type RecordChange = Partial<Omit<ContainerRecord, 'heldBy'>> & { readonly heldBy
 export class Container {
   readonly id: string;
   readonly mutex = new Mutex();
+  /** Of the run under way; for the next daemon it is in the run folder (`cgroup-note.ts`), as the group it is gone with the next boot. */
+  run: RunCgroup | undefined;
   #record: ContainerRecord;
   readonly #store: RecordStore;
   readonly #watchers = new Set<(container: Container) => void>();

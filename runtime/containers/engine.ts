@@ -21,7 +21,10 @@ export interface Engine {
   /** Loaded when it is first asked for. */
   readonly registry: () => Promise<Registry>;
   readonly volumes: VolumeStore;
+  /** Makes the groups of new runs. */
   readonly cgroups: CgroupManager;
+  /** Also the one that an earlier daemon of this data root may have had. Kind `unsupported` where systemd does not run. */
+  readonly cgroupsOf: (driver: CgroupManager['driver']) => Promise<CgroupManager>;
   readonly records: RecordStore;
   readonly containers: ContainerTable;
   readonly events: EventBus;
@@ -78,7 +81,12 @@ export function logPathOf(engine: Engine, id: string): string {
   return join(engine.records.folder(id), 'log');
 }
 
+/** Of the run under way, or of the next one. Kind `invalid` where there is none, and a CgroupParent that another driver's daemon took. */
 export function cgroupOf(engine: Engine, container: Container): Cgroup {
+  return container.run?.cgroup ?? nextCgroupOf(engine, container);
+}
+
+export function nextCgroupOf(engine: Engine, container: Container): Cgroup {
   return engine.cgroups.open(cgroupPathOf(engine, container.id, container.record.config));
 }
 

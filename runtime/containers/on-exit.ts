@@ -37,7 +37,7 @@ export async function finishLocked(
 ): Promise<void> {
   const troubles: string[] = [];
   if (outcome === 'lost') troubles.push(`monitor lost: process ${run.monitorPid} left no exit record`);
-  const oomKilled = await endCgroup(engine, container, troubles);
+  const oomKilled = await endCgroup(engine, container, run, troubles);
   const heldBy = await releaseRoot(engine, container);
   if (heldBy !== undefined) troubles.push(heldBy);
   await releaseVolumes(engine, container).catch((error: unknown) => troubles.push(errorText(error)));
@@ -51,6 +51,7 @@ export async function finishLocked(
   await settle(engine, container, ended, { attempt: run.attempt, error: troubles.join('; '), heldBy });
   // Not earlier: with the exit record gone and the end not written down yet, a daemon killed here would call the monitor lost.
   rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
+  container.run = undefined;
 }
 
 /** Records an end and applies what follows from it. Mutex held. */
@@ -126,9 +127,14 @@ function shouldRestart(engine: Engine, container: Container, { exitCode }: Exite
 }
 
 /** Removes the cgroup, and before that kills whoever is left in it; answers whether the OOM killer struck in it. */
-async function endCgroup(engine: Engine, container: Container, troubles: string[]): Promise<boolean> {
+async function endCgroup(
+  engine: Engine,
+  container: Container,
+  { pid }: RunningState,
+  troubles: string[],
+): Promise<boolean> {
   const cgroup = cgroupOf(engine, container);
-  const oomKilled = await cgroup.oomKilled();
+  const oomKilled = await cgroup.oomKilled({ pid, at: container.run?.logMark });
   try {
     // Most have nobody left, and go at once; so does the empty parent that a daemon killed in a removal may have left.
     if (!(await cgroup.removeEmpty())) {

@@ -2,10 +2,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../base/log.ts';
+import type { Cgroup } from '../cgroups/cgroup.ts';
 import type { ExitRecord } from '../launch/types.ts';
 import { watchExit } from '../launch/watch-exit.ts';
 import { brokenRecord } from './broken-record.ts';
-import { notedCgroup } from './cgroup-note.ts';
+import { findCgroup, notedCgroup, plainParent } from './cgroup-note.ts';
 import { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
@@ -30,6 +31,11 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
   for (const one of stored) await adopt(engine, one);
   const containers = engine.containers.list();
   const alive = containers.filter(({ state }) => mayHaveProcesses(engine, state));
+  for (const container of alive) {
+    await findCgroup(engine, container).catch((error: unknown) =>
+      engine.log.error('cgroup of container not found', { id: container.id, error: errorText(error) }),
+    );
+  }
   await removeStrays(engine, alive);
   const said = await engine.driver.reconcile(new Set(alive.map(({ id }) => id)));
   for (const line of said) engine.log.info('storage reconciled', { driver: engine.driver.name, line });
@@ -166,6 +172,7 @@ async function undoStart(engine: Engine, container: Container): Promise<void> {
     await cgroupOf(engine, container).remove();
   }
   await rm(runDirOf(engine, id), { recursive: true, force: true });
+  container.run = undefined;
   const heldBy = await releaseRoot(engine, container);
   await container.update(
     {
@@ -200,18 +207,13 @@ async function monitorOutcome(
 async function removeStrays(engine: Engine, alive: readonly Container[]): Promise<void> {
   const ids = new Set(alive.map(({ id }) => id));
   const dead = (await readdir(engine.runRoot)).filter((name) => !ids.has(name));
-  const noted = await Promise.all(dead.map((id) => notedCgroup(engine, id)));
-  const groups = [
-    ...(await engine.cgroups.list(engine.cgroupParent)),
-    ...noted.filter((path) => path !== undefined),
-  ];
   // A container's parent may itself be below the daemon's.
-  const used = alive.map((container) => `${cgroupOf(engine, container).path}/`);
-  for (const path of groups) {
+  const used = alive.flatMap(({ run }) => (run ? [`${run.cgroup.path}/`] : []));
+  for (const cgroup of await leftCgroups(engine, dead)) {
+    const { path } = cgroup;
     if (used.some((own) => own.startsWith(`${path}/`))) continue;
     engine.log.info('stray cgroup removed', { path });
     try {
-      const cgroup = engine.cgroups.open(path);
       await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
       await cgroup.remove();
     } catch (error) {
@@ -219,6 +221,26 @@ async function removeStrays(engine: Engine, alive: readonly Container[]): Promis
     }
   }
   for (const name of dead) await rm(join(engine.runRoot, name), { recursive: true, force: true });
+}
+
+/** Those where this daemon makes them, those where every daemon does, and what dead runs have noted. */
+async function leftCgroups(engine: Engine, dead: readonly string[]): Promise<readonly Cgroup[]> {
+  const { cgroups, cgroupParent } = engine;
+  const plain = await engine.cgroupsOf('cgroupfs');
+  const listed = (await cgroups.list(cgroupParent)).map((path) => cgroups.open(path));
+  const isPlain = cgroups === plain && cgroupParent === plainParent(engine);
+  const others = isPlain ? [] : (await plain.list(plainParent(engine))).map((path) => plain.open(path));
+  const noted = await Promise.all(
+    dead.map(async (id) => {
+      try {
+        return (await notedCgroup(engine, id))?.cgroup;
+      } catch (error) {
+        engine.log.error('cgroup of a dead run not found', { id, error: errorText(error) });
+        return undefined;
+      }
+    }),
+  );
+  return [...listed, ...others, ...noted.filter((cgroup) => cgroup !== undefined)];
 }
 
 /** As Docker at its start: `always` even after a stop by hand; the others by how the last run ended. */

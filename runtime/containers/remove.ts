@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
+import type { Cgroup } from '../cgroups/cgroup.ts';
 import type { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { killAndWait } from './kill.ts';
@@ -94,11 +95,21 @@ async function sweepImages({ images, log }: Engine): Promise<void> {
 }
 
 async function endLeftovers(engine: Engine, container: Container): Promise<void> {
-  const cgroup = cgroupOf(engine, container);
-  if (await cgroup.exists()) await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
+  const cgroup = leftCgroup(engine, container);
+  if (await cgroup?.exists()) await cgroup?.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
   // Also without the group: a daemon killed in a removal may have left the empty parent.
-  await cgroup.remove();
+  await cgroup?.remove();
   rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
+}
+
+/** Undefined where it can have left none: its CgroupParent is nothing for this daemon's cgroup driver. */
+function leftCgroup(engine: Engine, container: Container): Cgroup | undefined {
+  try {
+    return cgroupOf(engine, container);
+  } catch (error) {
+    if (error instanceof HullError && error.kind === 'invalid') return undefined;
+    throw error;
+  }
 }
 
 function afterRemoval(last: ReturnType<typeof lastRun>): ContainerState {

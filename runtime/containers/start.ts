@@ -76,6 +76,9 @@ export async function startLocked(
 async function launchContainer(engine: Engine, container: Container, attempt: number): Promise<RunningState> {
   const { id } = container;
   await using undo = new Cleanup();
+  undo.push(() => {
+    container.run = undefined;
+  });
   const runDir = runDirOf(engine, id);
   undo.push(() => rmSync(runDir, { recursive: true, force: true }));
   rmSync(runDir, { recursive: true, force: true });
@@ -92,7 +95,7 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(() => cgroupOf(engine, container).remove());
   const host = container.record.config.HostConfig;
   const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
-  await noteCgroup(engine, container);
+  noteCgroup(engine, container);
   const cgroup = await engine.cgroups.create(cgroupOf(engine, container).path, resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));

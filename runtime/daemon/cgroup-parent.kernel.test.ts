@@ -44,6 +44,29 @@ describeDaemon('the parent of a container’s cgroup', {}, (world) => {
     await world.daemon.up();
   });
 
+  test('another --cgroup-parent while containers run: each keeps its group to its end', async () => {
+    const first = await start();
+    await world.daemon.kill();
+    await world.daemon.up('--cgroup-parent', `/${parent}/inner`);
+    const second = await start();
+    await world.daemon.kill();
+    await world.daemon.up();
+    const own = world.daemon.cgroupParent;
+    for (const [container, path] of [
+      [first, `:/${own}/${first.id}`],
+      [second, `:/${parent}/inner/${own}/${second.id}`],
+    ] as const) {
+      expect((await groupsOf(container)).some((line) => line.endsWith(path))).toBe(true);
+      await container.pause();
+      await container.unpause();
+      expect((await container.top()).Processes).toHaveLength(1);
+    }
+    // A next run is where the daemon of then makes it.
+    await second.restart({ t: 0 });
+    expect((await groupsOf(second)).some((line) => line.endsWith(`:/${own}/${second.id}`))).toBe(true);
+    expect(there(parent)).toEqual([]);
+  });
+
   test.each([`/${parent}/inner`, `${parent}//inner/`])('HostConfig.CgroupParent %j', async (path) => {
     const [first, second] = [await start(path), await start(path)];
     expect((await first.inspect()).HostConfig.CgroupParent).toBe(path);

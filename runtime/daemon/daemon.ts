@@ -88,6 +88,8 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
   undo.push(() => removeIfEmpty(execRoot));
   if (options.pidfile) await writePidfile(options.pidfile, undo);
 
+  const managers = { cgroupfs: once(openCgroups), systemd: once(openUnits) };
+  const cgroupsOf = (name: CgroupManager['driver']) => managers[name]();
   const [{ driver, why }, cgroups, kernel] = await Promise.all([
     openDriver(options.storageDriver, {
       dataRoot,
@@ -95,7 +97,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
       options: options.storageOptions,
       ...(options.storageDriverOrder ? { order: options.storageDriverOrder } : {}),
     }),
-    options.cgroupDriver === 'systemd' ? openUnits() : openCgroups(),
+    cgroupsOf(options.cgroupDriver ?? 'cgroupfs'),
     readKernelFacts(),
   ]);
   undo.push(() => driver.close());
@@ -115,6 +117,7 @@ async function bringUp(options: DaemonOptions, undo: Cleanup): Promise<Engine> {
     }),
     volumes: await VolumeStore.open(join(dataRoot, 'volumes')),
     cgroups,
+    cgroupsOf,
     records: new RecordStore(join(dataRoot, 'containers'), (path, error) =>
       log.error('record not flushed to the disk', { path, error }),
     ),

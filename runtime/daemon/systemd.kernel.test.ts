@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
@@ -6,12 +6,13 @@ import { afterAll, expect, test } from 'vitest';
 import { findHierarchies } from '../cgroups/hierarchies.ts';
 import { properties, systemctl } from '../cgroups/systemd/systemctl-fixture.ts';
 import { whyNoDaemon } from './daemon-fixture.ts';
-import { describeDaemon } from './daemon-suite.ts';
+import { describeDaemon, until } from './daemon-suite.ts';
 
 const booted = existsSync('/run/systemd/system');
 const slice = 'hulltest-daemon.slice';
 const path = `hulltest.slice/${slice}`;
 const MiB = 1024 * 1024;
+const greedy = 'busybox dd if=/dev/zero of=/dev/null bs=64M count=1';
 
 describeDaemon(
   'containers as scopes of systemd',
@@ -90,10 +91,45 @@ describeDaemon(
       });
     });
 
+    test('tells of the OOM killer where its kill is the end, however soon systemd removes the group', async () => {
+      const limits = { Memory: 16 * MiB, MemorySwap: 16 * MiB };
+      for (const [command, ExitCode] of [
+        [`exec ${greedy}`, 137],
+        [`${greedy}; exit 3`, 3],
+      ] as const) {
+        const container = await start(limits, ['sh', '-c', command]);
+        for (let round = 1; round <= 6; round++) {
+          if (round > 1) await container.start();
+          await container.wait();
+          expect((await container.inspect()).State).toMatchObject({ OOMKilled: true, ExitCode });
+        }
+      }
+    });
+
+    test('tells of the OOM killer where no daemon was there at the end, and not of an earlier run’s', async () => {
+      const limits = { Memory: 16 * MiB, MemorySwap: 16 * MiB };
+      const wait = 'until test -e /go; do sleep 0.1; done';
+      const struck = await start(limits, ['sh', '-c', `${wait}; ${greedy}; exit 3`]);
+      const first = `test -e /done || { : > /done; exec ${greedy}; }`;
+      const calm = await start(limits, ['sh', '-c', `${first}; ${wait}`]);
+      await calm.wait();
+      expect((await calm.inspect()).State).toMatchObject({ OOMKilled: true, ExitCode: 137 });
+      await calm.start();
+      const pids = [await pidOf(struck), await pidOf(calm)];
+      await world.daemon.kill();
+      for (const pid of pids) writeFileSync(`/proc/${pid}/root/go`, '');
+      for (const pid of pids) await until(async () => !existsSync(`/proc/${pid}/exe`));
+      for (const container of [struck, calm])
+        await until(async () => !existsSync(`/run/systemd/transient/${unitOf(container)}`));
+      await world.daemon.up();
+      expect((await struck.inspect()).State).toMatchObject({ OOMKilled: true, ExitCode: 3 });
+      expect((await calm.inspect()).State).toMatchObject({ OOMKilled: false, ExitCode: 0 });
+    });
+
     test('tells of the OOM killer when systemd has removed the group', async () => {
       // A child is killed; what the shell waits for afterwards is the time in which the kernel's count can be seen.
-      const greedy = 'busybox dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 3';
-      const container = await start({ Memory: 16 * MiB, MemorySwap: 16 * MiB }, ['sh', '-c', greedy]);
+      const command = ['sh', '-c', `${greedy}; sleep 3`];
+      const container = await start({ Memory: 16 * MiB, MemorySwap: 16 * MiB }, command);
       await container.wait();
       expect((await container.inspect()).State).toMatchObject({ OOMKilled: true, ExitCode: 0 });
       const calm = await start({ Memory: 16 * MiB }, ['true']);

@@ -3,7 +3,7 @@ import type { Cgroup } from '../cgroup.ts';
 
 /**
  * In which scopes the OOM killer has struck. systemd removes a scope's group, and with it the kernel's count, as soon as its last process has gone, so a
- * daemon that wants to know afterwards has to look while it is there. A kill that ends the scope may still come too late to be seen.
+ * daemon that wants to know afterwards has to look while it is there. A kill that ends the scope may still come too late to be seen: `oom-log.ts`.
  */
 export class OomWatches {
   readonly #watches = new Map<string, { struck: boolean; readonly stop: AbortController }>();
@@ -14,6 +14,8 @@ export class OomWatches {
     const watch = { struck: false, stop: new AbortController() };
     this.#watches.set(group.path, watch);
     void (async () => {
+      // One that an earlier daemon started has a past.
+      watch.struck ||= await group.oomKilled();
       for await (const { oomKill } of group.memoryEvents(watch.stop.signal)) watch.struck ||= oomKill > 0;
     })().catch((error: unknown) => {
       // Without a memory controller nobody is killed by it.

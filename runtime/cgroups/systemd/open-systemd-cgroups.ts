@@ -11,6 +11,7 @@ import type { Leaving } from '../occupants.ts';
 import { openCgroups } from '../open-cgroups.ts';
 import { describeProcesses } from '../processes.ts';
 import { deviceProperties } from './device-properties.ts';
+import { OomLog } from './oom-log.ts';
 import { OomWatches } from './oom-watches.ts';
 import { startScope } from './start-scope.ts';
 import { checkBooted, type Manager, systemctl } from './systemctl.ts';
@@ -48,7 +49,7 @@ class SystemdCgroups implements CgroupManager {
   readonly #plain: CgroupManager;
   readonly #hierarchies: readonly Hierarchy[];
   readonly #options: SystemdOptions;
-  readonly #watches: OomWatches | undefined;
+  readonly #oom: { readonly watches: OomWatches; readonly log: OomLog } | undefined;
   readonly #holds = new Map<string, Kept>();
 
   constructor(plain: CgroupManager, hierarchies: readonly Hierarchy[], options: SystemdOptions) {
@@ -56,7 +57,7 @@ class SystemdCgroups implements CgroupManager {
     this.#plain = plain;
     this.#hierarchies = hierarchies;
     this.#options = options;
-    this.#watches = options.watchOom ? new OomWatches() : undefined;
+    this.#oom = options.watchOom ? { watches: new OomWatches(), log: new OomLog() } : undefined;
   }
 
   features(): Promise<CgroupFeatures> {
@@ -83,6 +84,10 @@ class SystemdCgroups implements CgroupManager {
     return undefined;
   }
 
+  logMark(): number | undefined {
+    return this.#oom?.log.mark();
+  }
+
   open(path: string): SystemdCgroup {
     // Which looks at the path.
     return new SystemdCgroup(this.#plain.open(path).path, {
@@ -90,7 +95,7 @@ class SystemdCgroups implements CgroupManager {
       unit: basename(path),
       hierarchies: this.#hierarchies,
       waits: defaultWaits,
-      watches: this.#watches,
+      oom: this.#oom,
       holds: this.#holds,
     });
   }

@@ -1,7 +1,9 @@
 import type { Resources } from '../../base/oci.ts';
 import { currentOf, homeOf, settingsOf } from '../apply-limits.ts';
+import type { RunMark } from '../cgroup.ts';
 import { type CgroupWaits, HostCgroup } from '../group.ts';
 import type { Hierarchy } from '../hierarchies.ts';
+import type { OomLog } from './oom-log.ts';
 import type { OomWatches } from './oom-watches.ts';
 import type { Hold } from './start-scope.ts';
 import { type Manager, stopUnit, systemctl } from './systemctl.ts';
@@ -12,7 +14,8 @@ export interface SystemdPlace {
   readonly unit: string;
   readonly hierarchies: readonly Hierarchy[];
   readonly waits: CgroupWaits;
-  readonly watches?: OomWatches | undefined;
+  /** Where somebody asks about groups that are gone. */
+  readonly oom?: { readonly watches: OomWatches; readonly log: OomLog } | undefined;
   /** By path, and so for every handle of a group. */
   readonly holds: Map<string, Kept>;
 }
@@ -36,7 +39,7 @@ export class SystemdCgroup extends HostCgroup {
   override async entered(): Promise<void> {
     const limits = await this.#release();
     if (limits?.pids) await super.update(limits);
-    this.#place.watches?.begin(this);
+    this.#place.oom?.watches.begin(this);
   }
 
   override async update(resources: Resources): Promise<void> {
@@ -52,8 +55,12 @@ export class SystemdCgroup extends HostCgroup {
     await super.update(resources);
   }
 
-  override async oomKilled(): Promise<boolean> {
-    return (await super.oomKilled()) || (this.#place.watches?.struck(this.path) ?? false);
+  override async oomKilled(run?: RunMark): Promise<boolean> {
+    const { oom, unit } = this.#place;
+    const kills = this.oomKills();
+    if (kills !== undefined && kills > 0) return true;
+    if (oom?.watches.struck(this.path)) return true;
+    return kills === undefined && run !== undefined && (oom?.log.struck(unit, run) ?? false);
   }
 
   override async remove(): Promise<void> {
@@ -77,8 +84,8 @@ export class SystemdCgroup extends HostCgroup {
   }
 
   async #stop(): Promise<void> {
-    const { manager, unit, watches } = this.#place;
-    watches?.end(this.path);
+    const { manager, unit, oom } = this.#place;
+    oom?.watches.end(this.path);
     await stopUnit(manager, unit);
     // What was set outlives a slice, as it may be started again by its name.
     if (unit.endsWith('.slice')) await systemctl(manager, 'revert', unit);
