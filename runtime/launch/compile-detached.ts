@@ -1,5 +1,6 @@
 import type { Hook, Spec } from '../base/oci.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
+import type { CgroupFolder } from './cgroup-mount-steps.ts';
 import { begin, report, reportFailures } from './common-steps.ts';
 import { AT_FDCWD, flagsOf, MODE, named, OPEN } from './constants.ts';
 import { becomeContainer } from './first-process.ts';
@@ -35,6 +36,9 @@ export interface DetachedRequest {
   readonly outcomeFifo: string;
   /** Files with the container's state for the hooks, written at the sync step. */
   readonly stateFiles: { readonly creating: string; readonly created: string };
+  /** As in RootRequest, both. */
+  readonly shownCgroups?: readonly CgroupFolder[];
+  readonly inUserNamespace?: boolean;
   /** Descriptors from 3 on that the command is to have. */
   readonly preservedDescriptors: number;
   /** Socket that gets the terminal's master. Without one it stays open in the first process until that has started. */

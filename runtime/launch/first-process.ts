@@ -82,7 +82,7 @@ export function becomeContainer(
   becomeUser(p, spec.process, {
     loadsFilter: seccomp !== undefined,
     diesWithParent: form.diesWithParent,
-    ownUserNamespace: namespaces.user !== undefined,
+    ownUserNamespace: namespaces.user !== undefined || request.inUserNamespace === true,
     keepsGroups: form.keepsGroups ?? false,
   });
   execute(p, spec.process, stat, {

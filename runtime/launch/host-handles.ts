@@ -25,6 +25,8 @@ export interface HostHandles {
   readonly nodes?: DeviceNodes;
   /** What a mount of type cgroup shows on a host with version 1. */
   readonly cgroups: readonly (CgroupFolder & { readonly descriptor: number })[];
+  /** The host's cgroup2, for where it cannot be mounted anew: in a user namespace, without a cgroup namespace of ours. */
+  readonly unified?: number;
   /** Two numbers that are free. */
   readonly free: readonly [number, number];
 }
@@ -38,13 +40,23 @@ export interface BindSource {
   readonly copied?: Cell;
 }
 
+/** Where every host with nothing but version 2 has it. */
+export const cgroupRoot = '/sys/fs/cgroup';
 export const nullDescriptor = (p: ProgramBuilder): number => p.recordDescriptor + 96;
 /** Of a bind mount's source, by its place among the bind mounts. */
 export const sourceDescriptor = (p: ProgramBuilder, index: number): number => p.recordDescriptor + 97 + index;
 
+interface HandlesRequest {
+  readonly spec: Pick<Spec, 'mounts' | 'linux'>;
+  readonly cgroup: CgroupEntry;
+  /** As in RootRequest, both. */
+  readonly shownCgroups?: readonly CgroupFolder[];
+  readonly inUserNamespace?: boolean;
+}
+
 export function openHostHandles(
   p: ProgramBuilder,
-  { spec, cgroup }: { readonly spec: Pick<Spec, 'mounts' | 'linux'>; readonly cgroup: CgroupEntry },
+  { spec, cgroup, shownCgroups, inUserNamespace }: HandlesRequest,
   namespaces: Pick<NamespacePlan, 'user'>,
   outside?: OutsideHandles,
 ): HostHandles {
@@ -79,7 +91,7 @@ export function openHostHandles(
     sources.set(mount, { descriptor, tree });
   }
   const devices = new Map<string, number>();
-  if (namespaces.user) {
+  if (namespaces.user || inUserNamespace) {
     const paths = new Set([
       ...Object.keys(defaultDevices),
       ...(spec.linux.devices ?? []).map(({ path }) => path),
@@ -90,16 +102,29 @@ export function openHostHandles(
       devices.set(path, descriptor);
     }
   }
-  const shown = mounts.some(({ type }) => type === 'cgroup') ? cgroupFolders(cgroup) : [];
+  const isShown = mounts.some(({ type }) => type === 'cgroup');
+  const shown = isShown ? (shownCgroups ?? cgroupFolders(cgroup)) : [];
   const cgroups = shown.map((folder, index) => {
     const descriptor = sourceDescriptor(p, sources.size + devices.size + index);
     fix(p, openPath(p, 'cgroup', folder.path, `open cgroup ${quote(folder.path)}`), descriptor);
     return { ...folder, descriptor };
   });
-  const used = sources.size + devices.size + cgroups.length;
+  const needsUnified = isShown && cgroups.length === 0 && inUserNamespace;
+  const unified = sourceDescriptor(p, sources.size + devices.size);
+  if (needsUnified) fix(p, openPath(p, 'cgroup', cgroupRoot, `open ${quote(cgroupRoot)}`), unified);
+  const used = sources.size + devices.size + (needsUnified ? 1 : cgroups.length);
   const first = sourceDescriptor(p, used);
   const nodes = outside?.nodes ? { nodes: outside.nodes } : {};
-  return { proc, descriptors, sources, devices, ...nodes, cgroups, free: [first, first + 1] };
+  return {
+    proc,
+    descriptors,
+    sources,
+    devices,
+    ...nodes,
+    cgroups,
+    ...(needsUnified ? { unified } : {}),
+    free: [first, first + 1],
+  };
 }
 
 export function openPath(

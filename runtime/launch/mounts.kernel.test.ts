@@ -145,6 +145,27 @@ describe.skipIf(whyNoLaunches !== undefined)(`mounts${titleSuffix}`, () => {
     },
   );
 
+  it('a tmpfs without a mode has that of the folder it covers, or 1777', async () => {
+    const tmpfs = (destination: string, ...options: readonly string[]) => ({
+      destination,
+      type: 'tmpfs',
+      source: 'tmpfs',
+      options: ['size=1m', ...options],
+    });
+    const mounts = [
+      tmpfs('/etc', 'ro'),
+      tmpfs('/new/a'),
+      tmpfs('/new/b', 'tmpcopyup'),
+      tmpfs('/srv/c', 'ro', 'mode=700'),
+    ];
+    const script = `stat -c %a /etc /new/a /new/b /srv/c; ${optionsOf('/etc')} | cut -c1-3`;
+    await using own = await LaunchFixture.create();
+    chmodSync(join(own.dir, 'root/etc'), 0o2711);
+    await launch(own.request(['sh', '-c', script], { spec: { mounts: [...dockerMounts, ...mounts] } }));
+    await watchExit(own.runDir);
+    expect(await own.output()).toMatchObject({ stdout: '2711\n1777\n1777\n700\nro,\n', stderr: '' });
+  });
+
   it.skipIf(!hasMountSetattr)(`maps the ids of a mount${older}`, async () => {
     await chown(join(source, 'file'), 5000, 6000);
     const { lines, stderr } = await run(

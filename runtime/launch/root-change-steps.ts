@@ -1,5 +1,6 @@
 import { HullError } from '../base/errors.ts';
 import { MS } from '../kernel/mount-options.ts';
+import type { CgroupFolder } from './cgroup-mount-steps.ts';
 import { named } from './constants.ts';
 import { openPath } from './host-handles.ts';
 import {
@@ -17,6 +18,10 @@ import type { LaunchRequest } from './types.ts';
 
 export type RootRequest = Pick<LaunchRequest, 'spec' | 'cgroup' | 'noPivot'> & {
   readonly rootMounts: LaunchRequest['rootMounts'] | MountedRoot;
+  /** What a mount of type cgroup shows, where it is not the container's own group. */
+  readonly shownCgroups?: readonly CgroupFolder[];
+  /** We are not in the machine's first user namespace: no device can be made. */
+  readonly inUserNamespace?: boolean;
 };
 
 /** How a process gets from the host's tree into the container's root. The root is mounted when there is one. */

@@ -3,13 +3,13 @@ import type { SpecMount } from '../base/oci.ts';
 import { parseMountOptions } from '../kernel/mount-options.ts';
 import { mountCgroupFolders } from './cgroup-mount-steps.ts';
 import { AT_FDCWD, MOVE_MOUNT, named } from './constants.ts';
-import { mountCopyUp } from './copy-up-steps.ts';
-import type { HostHandles } from './host-handles.ts';
+import { cgroupRoot, type HostHandles } from './host-handles.ts';
 import type { LinkedTargets } from './linked-target-steps.ts';
-import { afterMount, mountAt, quote } from './mount-steps.ts';
+import { afterMount, mountAt, mountFlags, quote } from './mount-steps.ts';
 import type { Cell } from './program.ts';
 import type { ProgramBuilder } from './program-builder.ts';
 import { makeFolders, makeFolderTarget, makeTarget, requireFolder } from './target-steps.ts';
+import { mountTmpfs } from './tmpfs-steps.ts';
 
 /** A mount of the specification, with its target, below the confined root. */
 export function specMount(
@@ -31,16 +31,20 @@ export function specMount(
   const source = host.sources.get(mount);
   if (!source) {
     const type = mount.type ?? 'none';
-    if (type === 'proc' || type === 'sysfs') {
-      makeFolders(p, destination);
-      requireFolder(p, destination);
-    } else makeFolderTarget(p, linked, destination);
     const name = mount.source ?? type;
     // What is made in /dev comes later: see `buildRoot`.
     const later = destination === '/dev' ? words.filter((word) => word !== 'ro') : words;
     const call = { type, source: p.text(name), sourceText: name, words: later, target: destination };
-    if (type === 'tmpfs' && parseMountOptions(words).copyUp) mountCopyUp(p, call, host.free);
-    else mountAt(p, call);
+    const make = () => makeFolderTarget(p, linked, destination);
+    if (type === 'tmpfs') {
+      mountTmpfs(p, call, host.free, make);
+      return;
+    }
+    if (type === 'proc' || type === 'sysfs') {
+      makeFolders(p, destination);
+      requireFolder(p, destination);
+    } else make();
+    mountAt(p, call);
     return;
   }
   makeTarget(p, linked, source, destination);
@@ -96,13 +100,23 @@ function copyAgain(p: ProgramBuilder, tree: Cell, name: string): Cell {
 function mountCgroups(
   p: ProgramBuilder,
   mount: SpecMount,
-  { cgroups }: HostHandles,
+  { cgroups, unified }: HostHandles,
   linked: LinkedTargets,
 ): void {
   const { destination, options = [] } = mount;
   makeFolderTarget(p, linked, destination);
   if (cgroups.length > 0) {
     mountCgroupFolders(p, mount, cgroups);
+    return;
+  }
+  if (unified !== undefined) {
+    const { flags } = parseMountOptions(options);
+    const bind = { type: 'bind', source: p.text(String(unified)), sourceText: cgroupRoot };
+    mountAt(p, { ...bind, words: ['rbind', ...options], target: destination }, (mounted) => {
+      const args = [p.text('cgroup'), p.text(destination), p.text('cgroup2'), mountFlags(flags), 0] as const;
+      const what = `mount "cgroup2" at ${quote(destination)}`;
+      p.call('mount', args, { what, errors: { EPERM: 'next', EBUSY: 'next' }, zero: mounted });
+    });
     return;
   }
   mountAt(p, {

@@ -13,11 +13,14 @@ import { createGroup, groupPlaceOf } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { debug, warn } from './messages.ts';
+import { ownCgroups } from './own-cgroups.ts';
+import { inUserNamespace } from './privileges.ts';
 import { readBundle } from './read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from './seccomp-agent.ts';
 import { countMounts, removeOwnMounts, sharesMounts } from './shared-mounts.ts';
 import { type ContainerState, removeState, reserveId, writeState } from './state-store.ts';
 import { stateView } from './status.ts';
+import { withinReach } from './within-reach.ts';
 
 export interface CreateOptions {
   readonly id: string;
@@ -36,8 +39,10 @@ export interface CreateOptions {
 export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
   const { id } = options;
   const { folder, rootfs, spec: written } = readBundle(options.bundle, options.config);
-  const granted = withGrantable(written.process, written.linux.namespaces, (text) => warn(context, text));
-  const spec = { ...written, process: granted };
+  const passOver = (text: string) => warn(context, text);
+  const reachable = withinReach(written, passOver);
+  const granted = withGrantable(reachable.process, reachable.linux.namespaces, passOver);
+  const spec = { ...reachable, process: granted };
   debug(context, `container ${id}: bundle ${folder}, root ${rootfs}`);
   checkTerminal(spec, options);
   if (spec.linux.mountLabel && !hasSelinux())
@@ -90,6 +95,8 @@ export async function createContainer(context: Context, options: CreateOptions):
     outcomeFifo: files.outcomeFifo,
     stateFiles: { creating: files.creating, created: files.created },
     preservedDescriptors: options.preserveFds,
+    ...(inUserNamespace() ? { inUserNamespace: true } : {}),
+    ...(group ? {} : { shownCgroups: await ownCgroups() }),
     ...(options.consoleSocket === undefined ? {} : { consoleSocket: options.consoleSocket }),
   };
   if (needsSync(request))

@@ -5,6 +5,7 @@ import { defaultDeviceRules } from '../cgroups/devices/device-list.ts';
 import { openCgroups } from '../cgroups/open-cgroups.ts';
 import type { Manager } from '../cgroups/systemd/systemctl.ts';
 import type { Context } from './context.ts';
+import { isPrivileged } from './privileges.ts';
 import type { ContainerState } from './state-store.ts';
 
 /** Where a container's cgroup is, and whose systemd makes it, if one does. */
@@ -40,7 +41,7 @@ function cgroupPathOf(spec: Spec, id: string): string {
 }
 
 /**
- * A group that is there is taken, as with runc: callers prepare it. Undefined where we are not root, may not make one, and nobody has asked for a
+ * A group that is there is taken, as with runc: callers prepare it. Undefined where we are not root of the machine, may not make one, and nobody has asked for a
  * path or limits: the container stays in the caller's.
  */
 export async function createGroup(
@@ -51,10 +52,10 @@ export async function createGroup(
     const cgroups = await cgroupsOf(place.systemd, annotations);
     // A user may load no program for devices, and opens none in a user namespace that it could not open anyway.
     const { devices: _, ...withoutDevices } = resources;
-    return await cgroups.take(place.path, place.systemd === 'user' ? withoutDevices : resourcesOf(resources));
+    return await cgroups.take(place.path, isPrivileged() ? resourcesOf(resources) : withoutDevices);
   } catch (error) {
     if (place.systemd) throw error;
-    if (process.geteuid?.() === 0 || !isDenied(error) || cgroupsPath) throw error;
+    if (isPrivileged() || !isDenied(error) || cgroupsPath) throw error;
     // Device rules are in every specification, and a user namespace opens no devices anyway.
     const limits = Object.entries(resources).filter(
       ([name, limit]) => name !== 'devices' && Object.keys(limit as object).length > 0,

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { HullError } from '../base/errors.ts';
 import { type Caller, OwnProcessNeeded, ownCaller } from './caller.ts';
 import { createCommand } from './commands/create.ts';
@@ -17,6 +18,7 @@ import { updateCommand } from './commands/update.ts';
 import type { Context } from './context.ts';
 import { debug, fail } from './messages.ts';
 import { HelpWanted, parseOptions } from './options.ts';
+import { runtimeFolder } from './privileges.ts';
 
 type Command = (context: Context, args: readonly string[]) => Promise<number>;
 
@@ -72,7 +74,7 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
     if (values.help || verb === '' || verb === 'help') throw new HelpWanted(table);
     context = {
       caller,
-      root: values.root === undefined ? defaultRoot() : caller.path(values.root),
+      root: values.root === undefined ? join(runtimeFolder(), 'hull-oci') : caller.path(values.root),
       logFormat: values['log-format'] === 'json' ? 'json' : 'text',
       debug: values.debug,
       cgroups: cgroupsOf(values['cgroup-manager'], values['systemd-cgroup']),
@@ -110,11 +112,6 @@ function cgroupsOf(manager: string | undefined, systemd: boolean): Context['cgro
     `Cannot use --cgroup-manager ${JSON.stringify(wanted)}: wanted cgroupfs, systemd or disabled`,
     { kind: 'invalid' },
   );
-}
-
-function defaultRoot(): string {
-  const runtime = process.env.XDG_RUNTIME_DIR;
-  return process.getuid?.() !== 0 && runtime ? `${runtime}/hull-oci` : '/run/hull-oci';
 }
 
 /** crun takes `file:<path>` as well. */

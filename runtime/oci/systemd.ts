@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { Spec } from '../base/oci.ts';
 import type { CgroupManager } from '../cgroups/cgroup.ts';
 import { annotatedProperties } from '../cgroups/systemd/annotated-properties.ts';
@@ -6,6 +5,7 @@ import { openSystemdCgroups } from '../cgroups/systemd/open-systemd-cgroups.ts';
 import { checkBooted, type Manager, managerPath } from '../cgroups/systemd/systemctl.ts';
 import { unitPath } from '../cgroups/systemd/unit-path.ts';
 import type { GroupPlace } from './groups.ts';
+import { isPrivileged } from './privileges.ts';
 
 /** Without privileges the user's own systemd makes the unit, as that of the machine would refuse it. */
 export async function unitPlaceOf(spec: Spec, id: string): Promise<GroupPlace> {
@@ -22,11 +22,4 @@ export async function openUnits(
   annotations?: Readonly<Record<string, string>>,
 ): Promise<CgroupManager> {
   return await openSystemdCgroups({ manager, properties: annotatedProperties(annotations) });
-}
-
-/** Root in a user namespace, as podman calls us without privileges, is nobody to the machine's systemd. */
-function isPrivileged(): boolean {
-  if (process.geteuid?.() !== 0) return false;
-  const [inside, outside, count] = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/);
-  return inside === '0' && outside === '0' && count === '4294967295';
 }

@@ -11,11 +11,13 @@ import { groupOf } from '../groups.ts';
 import { withHome } from '../home.ts';
 import { debug, warn } from '../messages.ts';
 import { parseOptions } from '../options.ts';
+import { isPrivileged } from '../privileges.ts';
 import { checkProcess, parseJson } from '../read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from '../seccomp-agent.ts';
 import { readState } from '../state-store.ts';
 import { stateView, statusOf } from '../status.ts';
 import { subgroupEntry } from '../subgroup.ts';
+import { withOwnOomScore } from '../within-reach.ts';
 import { descriptorCount, pathOf } from './create.ts';
 
 const table = {
@@ -55,8 +57,10 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
       kind: 'conflict',
     });
   const file = pathOf(context, values.process);
-  const wanted = withLabels(processOf(state.config, { ...values, process: file }, command), values);
-  const granted = withGrantable(wanted, state.config.linux.namespaces, (text) => warn(context, text));
+  const passOver = (text: string) => warn(context, text);
+  const asked = withLabels(processOf(state.config, { ...values, process: file }, command), values);
+  const wanted = withOwnOomScore(asked, passOver);
+  const granted = withGrantable(wanted, state.config.linux.namespaces, passOver);
   const process = await withHome(granted, `/proc/${state.init_process_pid}/root`);
   const consoleSocket = pathOf(context, values['console-socket']);
   if (process.terminal && consoleSocket === undefined) context.caller.needOwnProcess('a terminal of its own');
@@ -73,7 +77,7 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
     ...(seccomp ? { seccomp } : {}),
-    ...(isRoot() ? {} : { shared: sharedNamespaces(state.init_process_pid) }),
+    ...(isPrivileged() ? {} : { shared: sharedNamespaces(state.init_process_pid) }),
     ...(consoleSocket === undefined ? {} : { consoleSocket }),
   };
   const { pid, master } = await execDetached(
@@ -91,8 +95,6 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
   if (pidFile !== undefined) writePidFile(pidFile, pid);
   return values.detach ? 0 : await context.caller.waitFor(pid, master);
 }
-
-const isRoot = (): boolean => globalThis.process.geteuid?.() === 0;
 
 function withLabels(wanted: Process, values: Values): Process {
   const { apparmor, 'process-label': label } = values;

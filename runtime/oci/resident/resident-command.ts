@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HullError } from '../../base/errors.ts';
 import { encodeProgram } from '../../launch/encode.ts';
@@ -10,6 +10,7 @@ import type { Artefact } from '../artefact.ts';
 import { ownCaller } from '../caller.ts';
 import { fail } from '../messages.ts';
 import { parseOptions } from '../options.ts';
+import { runtimeFolder } from '../privileges.ts';
 import { compileClient } from './compile-client.ts';
 import { serveCalls } from './resident.ts';
 
@@ -48,10 +49,7 @@ export async function residentCommand(artefact: Artefact, args: readonly string[
 }
 
 function defaultSocket(): string {
-  const runtime = process.env.XDG_RUNTIME_DIR;
-  return process.getuid?.() !== 0 && runtime
-    ? `${runtime}/hull-oci-resident.sock`
-    : '/run/hull-oci-resident.sock';
+  return join(runtimeFolder(), 'hull-oci-resident.sock');
 }
 
 function seconds(word: string): number {
