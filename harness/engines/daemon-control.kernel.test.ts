@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { connectSsh } from '../ssh/connect.ts';
 import type { Ssh } from '../ssh/ssh.ts';
 import { sshdProgram, startTestSshd } from '../ssh/testing-sshd.ts';
-import { DaemonControl, pidFolder } from './daemon-control.ts';
+import { DaemonControl } from './daemon-control.ts';
 import { EngineError } from './engine.ts';
 import { ping } from './ping.ts';
 
@@ -44,8 +44,6 @@ async function ground(): Promise<Ground> {
     await ssh[Symbol.asyncDispose]();
     await sshd[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
-    // Where a real engine's pid file is, they stay.
-    for (const empty of [pidFolder, dirname(pidFolder)]) await rmdir(empty).catch(() => {});
   });
   return {
     ssh,
@@ -67,6 +65,8 @@ async function ground(): Promise<Ground> {
           stateFolders: [],
           noise: [],
           cgroup: `test-${process.pid}-${driver}`,
+          // What else this machine does, another run of these tests perhaps, is not to be stopped.
+          pidFolder: join(folder, 'engines'),
           startMs: 10_000,
         },
         () => ping(socket),
@@ -144,6 +144,15 @@ describe.skipIf(why !== undefined)(
       expect(await first.isRunning()).toBe(false);
       expect(await second.isRunning()).toBe(true);
       await second.stop();
+    });
+
+    it('does not stop what runs for somebody else', async () => {
+      const [own, other] = [(await ground()).open('a'), (await ground()).open('b')];
+      await own.start();
+      await other.start();
+      expect([await own.isRunning(), await other.isRunning()]).toEqual([true, true]);
+      await own.stop();
+      await other.stop();
     });
 
     it('is wiped with all that holds its folders', async () => {

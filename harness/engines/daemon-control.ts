@@ -24,12 +24,13 @@ export interface DaemonDefinition {
   readonly noise: readonly Allowance[];
   /** Name of the cgroup that all containers are below. */
   readonly cgroup: string;
+  /** Of all engines that take turns: a start stops the others in it. Default: the host's. */
+  readonly pidFolder?: string;
   /** How long a start may take. Emulated guests are slow. */
   readonly startMs: number;
 }
 
-/** All engines' pid files in a guest. */
-export const pidFolder = '/run/seatrial/engines';
+const pidFolderOfHost = '/run/seatrial/engines';
 
 const stopMs = 30_000;
 /** With the installation of what makes the file system. */
@@ -54,7 +55,7 @@ export class DaemonControl implements EngineControl {
     this.#ssh = ssh;
     this.#daemon = daemon;
     this.#ping = ping;
-    this.#pidFile = `${pidFolder}/${daemon.name}-${daemon.driver}.pid`;
+    this.#pidFile = `${daemon.pidFolder ?? pidFolderOfHost}/${daemon.name}-${daemon.driver}.pid`;
   }
 
   get name(): string {

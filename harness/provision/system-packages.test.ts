@@ -48,6 +48,21 @@ it('installs what is missing with apt, after an update, and looks again', async 
   expect(progress).toHaveLength(1);
 });
 
+it('keeps a service from starting while its package is installed, and leaves it disabled', async () => {
+  const log = join(folder, 'log');
+  await fakeProgram('apt-get', `echo "apt-get $1" >> ${log}; [ "$1" != install ] || exit 100`);
+  await fakeProgram('systemctl', `echo "systemctl $@" >> ${log}`);
+  const tests = ensureSystemPackages('tests', () => {}, { folders: [folder], isRoot: true });
+  await expect(tests).rejects.toThrow('Cannot install');
+  expect((await readFile(log, 'utf8')).trim().split('\n')).toEqual([
+    'systemctl mask --runtime docker-registry.service',
+    'apt-get update',
+    'apt-get install',
+    'systemctl unmask --runtime docker-registry.service',
+    'systemctl disable docker-registry.service',
+  ]);
+});
+
 it('says in the package manager’s words why it could not install', async () => {
   await fakeProgram('apt-get', 'echo "E: no such mirror" >&2; exit 100');
   await expect(ensure(true)).rejects.toThrow(

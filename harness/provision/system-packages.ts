@@ -10,7 +10,7 @@ interface Need {
   readonly apt: string;
   /** Absent where no package has it: then the tests that use it are skipped. */
   readonly dnf?: string;
-  /** A service that the package would start, though only its program is wanted: masked before. */
+  /** A service that the package would start, now and at each boot, though only its program is wanted. */
   readonly service?: string;
 }
 
@@ -100,29 +100,55 @@ export async function ensureSystemPackages(
   }
   progress(`installing ${packages.join(', ')} (${what} missing)`);
   const services = missing.flatMap(({ service }) => service ?? []);
-  if (services.length > 0 && (await find('systemctl', folders)) !== undefined) {
-    progress(`masking ${services.join(', ')}: the tests start their own`);
-    await execa('systemctl', ['mask', ...services], { reject: false, stdin: 'ignore' });
-  }
-  for (const args of manager.steps(packages)) {
-    const result = await execa(manager.program, args, {
-      all: true,
-      reject: false,
-      stdin: 'ignore',
-      env: { DEBIAN_FRONTEND: 'noninteractive' },
-      ...(signal ? { cancelSignal: signal } : {}),
-    });
-    signal?.throwIfAborted();
-    if (!result.failed) continue;
-    const words = result.all.trim().slice(-2000);
-    throw new Error(`Cannot install ${packages.join(' ')}: ${manager.name} ${args[0]}: ${words}`, {
-      cause: result,
-    });
-  }
+  await using _ = await keepFromStarting(services, folders);
+  for (const args of manager.steps(packages)) await runStep(manager, args, packages, signal);
   const still = (await missingNeeds(role, folders)).filter((need) => missing.includes(need));
   if (still.length === 0) return;
   const names = still.map(({ probe }) => probe).join(', ');
   throw new Error(`Cannot run the ${role}: still missing after ${command}: ${names}`);
+}
+
+async function runStep(
+  manager: Manager,
+  args: readonly string[],
+  packages: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const result = await execa(manager.program, args, {
+    all: true,
+    reject: false,
+    stdin: 'ignore',
+    env: { DEBIAN_FRONTEND: 'noninteractive' },
+    ...(signal ? { cancelSignal: signal } : {}),
+  });
+  signal?.throwIfAborted();
+  if (!result.failed) return;
+  const words = result.all.trim().slice(-2000);
+  throw new Error(`Cannot install ${packages.join(' ')}: ${manager.name} ${args[0]}: ${words}`, {
+    cause: result,
+  });
+}
+
+/**
+ * The services do not start with the installation (masked for as long as it takes, until the next boot where it is killed), nor at a boot (disabled afterwards): whoever
+ * wants one enables it.
+ */
+async function keepFromStarting(
+  services: readonly string[],
+  folders: readonly string[],
+): Promise<AsyncDisposable> {
+  const program = services.length > 0 ? await find('systemctl', folders) : undefined;
+  const systemctl = async (...args: readonly string[]) => {
+    if (program === undefined) return;
+    await execa(program, [...args, ...services], { reject: false, stdin: 'ignore' });
+  };
+  await systemctl('mask', '--runtime');
+  return {
+    async [Symbol.asyncDispose]() {
+      await systemctl('unmask', '--runtime');
+      await systemctl('disable');
+    },
+  };
 }
 
 async function missingNeeds(role: SystemRole, folders: readonly string[]): Promise<readonly Need[]> {
