@@ -80,7 +80,14 @@ for (const driver of ['overlay', 'vfs']) {
         'uid=1000(sailor) gid=1000 groups=500(crew)\n',
       );
       expect((await run(['sh', '-c', 'echo $A $FROM_IMAGE'], { Env: ['A=b'] })).stdout).toBe('b yes\n');
-      expect(await statusOf(run(['no-such-command']))).toBe(400);
+      // A client that takes the connection over is told there, as by Docker.
+      expect(await run(['no-such-command'])).toEqual({
+        stdout: '',
+        stderr: expect.stringMatching(/Cannot run "no-such-command": ENOENT.*\r\n$/),
+        code: 127,
+      });
+      const detached = await container.exec({ Cmd: ['no-such-command'] });
+      expect(await statusOf(detached.start({ Detach: true }))).toBe(400);
       await container.stop({ t: 1 });
       expect(await statusOf(run(['true']))).toBe(409);
     });
