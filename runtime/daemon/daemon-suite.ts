@@ -90,8 +90,11 @@ export function demultiplex(bytes: Buffer): { readonly stdout: string; readonly 
   return { stdout: found[1], stderr: found[2] };
 }
 
+/** For what never comes; a busy emulated guest takes its time. */
+const patienceMs = 50_000;
+
 export async function until(reached: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 20_000; !(await reached()); await sleep(30)) {
-    if (Date.now() > deadline) throw new Error(`not reached within 20 s: ${reached}`);
+  for (const deadline = Date.now() + patienceMs; !(await reached()); await sleep(30)) {
+    if (Date.now() > deadline) throw new Error(`not reached within ${patienceMs / 1000} s: ${reached}`);
   }
 }

@@ -60,7 +60,7 @@ for (const driver of ['overlay', 'vfs']) {
           await execa('docker', ['-H', `unix://${world.daemon.socketPath}`, ...args], {
             reject: false,
             input,
-            timeout: 20_000,
+            timeout: 120_000,
             killSignal: 'SIGKILL',
           });
         expect(

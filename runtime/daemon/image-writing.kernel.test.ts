@@ -44,7 +44,7 @@ for (const place of await driverPlaces(['overlay', 'vfs'])) {
 
     const cli = async (...args: string[]) =>
       await execa('docker', ['-H', `unix://${daemon.socketPath}`, ...args], {
-        timeout: 30_000,
+        timeout: 120_000,
         killSignal: 'SIGKILL',
         all: true,
         reject: false,
@@ -169,7 +169,7 @@ for (const place of await driverPlaces(['overlay', 'vfs'])) {
     });
 
     test(`the real client: save, load, commit, export, import, diff, history, cp, rmi, prune and df${noClient}`, {
-      timeout: 90_000,
+      timeout: 600_000,
     }, async ({ skip }) => {
       if (client.failed) skip('no docker client');
       const ok = async (...args: string[]): Promise<string> => {

@@ -83,7 +83,7 @@ export class VolumeWorld {
 
   readonly cli = async (...args: string[]) =>
     await execa('docker', ['-H', `unix://${this.daemon.socketPath}`, ...args], {
-      timeout: 60_000,
+      timeout: 120_000,
       killSignal: 'SIGKILL',
       reject: false,
     });

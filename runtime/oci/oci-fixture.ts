@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -102,6 +102,13 @@ export class OciFixture implements AsyncDisposable {
   async oci(...args: readonly string[]): Promise<Outcome> {
     const [file = '', ...words] = this.words(...args);
     return await this.command(file, ...words);
+  }
+
+  /** The same for what leaves a container behind, which keeps the streams it was given: the end of the others would be waited for in vain. */
+  async detached(...args: readonly string[]): Promise<Outcome> {
+    const quiet = '"$0" "$@" </dev/null >/dev/null 2>detached.err';
+    const { code, stdout } = await this.command('sh', '-c', quiet, ...this.words(...args));
+    return { code, stdout, stderr: await readFile(join(this.dir, 'detached.err'), 'utf8') };
   }
 
   async command(file = '', ...args: readonly string[]): Promise<Outcome> {

@@ -18,6 +18,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
     f = fixture();
   });
   const oci = async (...args: readonly string[]) => await f.oci('--systemd-cgroup', ...args);
+  const run = async (id: string) => await f.detached('--systemd-cgroup', 'run', '--detach', id);
   /** @param id which the scope is called by, where it is not `linux` that says another name. */
   const configure = async (
     args: readonly string[],
@@ -63,7 +64,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       };
       const annotations = { 'org.systemd.property.TimeoutStopUSec': 'uint64 7000000' };
       await configure(['sleep', '1000'], id, { resources }, annotations);
-      expect(await oci('run', '--detach', id)).toMatchObject({ code: 0, stderr: '' });
+      expect(await run(id)).toMatchObject({ code: 0, stderr: '' });
       const { stdout } = await f.oci('state', id);
       const pid = String((JSON.parse(stdout) as { readonly pid: number }).pid);
       const path = `/hulltest.slice/${slice}/${unitOf(id)}`;
@@ -110,7 +111,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
 
       const other = f.id();
       await configure(['sleep', '1000'], id);
-      expect(await oci('run', '--detach', id)).toMatchObject({ code: 0 });
+      expect(await run(id)).toMatchObject({ code: 0 });
       const { code, stderr } = await oci('run', other);
       expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(`unit ${unitOf(id)}`) });
       expect(await f.status(id)).toBe('running');
@@ -126,7 +127,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       const path = `/hulltest.slice/${slice}/hulltest-oci-own.slice`;
       const resources = { pids: { limit: 20 } };
       await configure(['sleep', '1000'], id, { cgroupsPath: '::hulltest-oci-own.slice', resources });
-      expect(await oci('run', '--detach', id)).toMatchObject({ code: 0, stderr: '' });
+      expect(await run(id)).toMatchObject({ code: 0, stderr: '' });
       expect(await limits(path)).toMatchObject({ pids: 20 });
       expect(properties('hulltest-oci-own.slice')).toMatchObject({ ActiveState: 'active', TasksMax: '20' });
       expect(await oci('delete', '--force', id)).toMatchObject({ code: 0, stderr: '' });
