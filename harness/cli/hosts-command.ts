@@ -11,6 +11,7 @@ export function hostsCommand(): Command {
       for (const host of await loadHosts(join(projectDir, 'hosts.yaml'))) {
         const machine = `${host.cpus} CPU, ${host.memoryMiB} MiB, disk ${host.diskGiB} GiB`;
         console.log(`${host.name}  ${host.provider}, ${host.distribution} ${host.release}, ${machine}`);
+        if (host.kernel !== undefined) console.log(`  kernel: ${host.kernel}`);
         if (host.kernelArgs.length > 0) console.log(`  kernel arguments: ${host.kernelArgs.join(' ')}`);
         for (const engine of host.engines) {
           for (const { name, required, onDemand, fileSystem, packages = [], options } of engine.drivers) {

@@ -113,6 +113,8 @@ export interface HostDefinition {
   readonly memoryMiB: number;
   readonly cpus: number;
   readonly diskGiB: number;
+  /** Absolute path of a bzImage that is booted instead of the distribution's own kernel. */
+  readonly kernel?: string;
   /** Words added to the kernel's command line. */
   readonly kernelArgs: readonly string[];
   /** As `parsePackages` reads them. */

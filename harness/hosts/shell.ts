@@ -5,24 +5,21 @@
  *     node harness/hosts/shell.ts debian-13                 keeps it running and says how to reach it
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { fileURLToPath } from 'node:url';
+import { loadHosts } from '../matrix/load-hosts.ts';
 import { quote } from '../ssh/quote.ts';
 import { defaultCacheDir } from './cache.ts';
-import type { HostDefinition } from './host.ts';
 import { createProviders } from './providers.ts';
 
 const [name = '', separator, ...argv] = process.argv.slice(2);
-const { hosts } = parse(await readFile(new URL('../../hosts.yaml', import.meta.url), 'utf8'), {
-  merge: true,
-});
-const found: Partial<HostDefinition> | undefined = hosts?.[name];
-if (!found || (separator !== undefined && separator !== '--')) {
-  console.error(`usage: shell.ts <${Object.keys(hosts ?? {}).join('|')}> [-- command …]`);
+const hosts = await loadHosts(fileURLToPath(new URL('../../hosts.yaml', import.meta.url)));
+const definition = hosts.find((host) => host.name === name);
+if (!definition || (separator !== undefined && separator !== '--')) {
+  console.error(`usage: shell.ts <${hosts.map((host) => host.name).join('|')}> [-- command …]`);
   process.exit(2);
 }
-const definition = { kernelArgs: [], packages: [], engines: [], ...found, name } as unknown as HostDefinition;
 const provider = createProviders().get(definition.provider);
 if (!provider) throw new Error(`Cannot start ${name}: no provider ${JSON.stringify(definition.provider)}`);
 

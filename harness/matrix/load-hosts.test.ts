@@ -47,9 +47,20 @@ it('names line, column, field, value found and value wanted, for all problems at
   expect(problemsOf(text)).toEqual([
     'hosts.yaml:3:15: hosts.a.provider: found "qemuu", wanted "qemu". Did you mean "qemu"?',
     'hosts.yaml:6:16: hosts.a.memoryMiB: found "lots", wanted a whole number of MiB, at least 256.',
-    'hosts.yaml:7:5: hosts.a.memory: unknown field, wanted one of provider, distribution, release, memoryMiB, cpus, diskGiB, kernelArgs, packages, engines. Did you mean "memoryMiB"?',
+    'hosts.yaml:7:5: hosts.a.memory: unknown field, wanted one of provider, distribution, release, memoryMiB, cpus, diskGiB, kernel, kernelArgs, packages, engines. Did you mean "memoryMiB"?',
     'hosts.yaml:10:5: hosts.b.release: found nothing, wanted a release number or name, such as "11" or "bookworm".',
     'hosts.yaml:16:13: hosts.b.engines[0].drivers[0].requird: unknown field, wanted one of name, required, onDemand, fileSystem, packages, options. Did you mean "required"?',
+  ]);
+});
+
+it('has a kernel of its own from the folder of the file', () => {
+  const host = (kernel: string) =>
+    `hosts:\n  a: { provider: qemu, distribution: debian, release: 12, kernel: ${kernel}, ${engines} }\n`;
+  const kernelOf = (text: string) => parseHosts(text, '/src/seatrial/hosts.yaml')[0]?.kernel;
+  expect(kernelOf(host('../linux/arch/x86/boot/bzImage'))).toBe('/src/linux/arch/x86/boot/bzImage');
+  expect(kernelOf(host('/boot/vmlinuz'))).toBe('/boot/vmlinuz');
+  expect(problemsOf(host('7'))).toEqual([
+    expect.stringMatching(/^hosts.yaml:2:\d+: hosts.a.kernel: found 7, wanted the path of a bzImage/),
   ]);
 });
 

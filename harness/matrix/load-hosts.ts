@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { z } from 'zod';
 import type { HostDefinition } from '../hosts/host.ts';
@@ -21,7 +22,7 @@ export async function loadHosts(path: string): Promise<readonly HostDefinition[]
   return parseHosts(await readFile(path, 'utf8'), path);
 }
 
-/** The pure part of loadHosts; `file` is only named in errors. */
+/** The pure part of loadHosts; `file` is what errors name and what paths in it start from. */
 export function parseHosts(text: string, file: string): readonly HostDefinition[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -42,7 +43,11 @@ export function parseHosts(text: string, file: string): readonly HostDefinition[
       .map(({ offset, text }) => `${place(offset)}: ${text}`);
     throw new HostsFileError(file, problems);
   }
-  const hosts = Object.entries(parsed.data.hosts).map(([name, host]) => ({ name, ...host }));
+  const hosts = Object.entries(parsed.data.hosts).map(([name, { kernel, ...host }]) => ({
+    name,
+    ...host,
+    ...(kernel === undefined ? {} : { kernel: resolve(dirname(file), kernel) }),
+  }));
   if (hosts.length === 0)
     throw new HostsFileError(file, [`${place(0)}: hosts: found {}, wanted at least one host`]);
   return hosts;

@@ -1,4 +1,4 @@
-import { mkdir, rm, statfs } from 'node:fs/promises';
+import { mkdir, rm, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { readFacts } from '../../provision/facts.ts';
@@ -9,6 +9,7 @@ import { forgetOwner, recordOwner } from '../owners.ts';
 import { firstAnswer } from './boot.ts';
 import { Machine } from './machine.ts';
 import { createOverlay } from './overlay.ts';
+import { ownKernelFile } from './own-kernel.ts';
 import type { TemplatePlan } from './template.ts';
 import type { QemuTimes } from './times.ts';
 
@@ -31,11 +32,13 @@ export async function saveTemplate(
   await recordOwner(cacheDir, label, [memory, folder]);
   try {
     await createOverlay(plan.image.disk, 'raw', disk);
+    const kernel = plan.ownKernel ? join(folder, ownKernelFile) : plan.image.kernel;
+    if (plan.ownKernel) await writeFile(kernel, plan.ownKernel.bytes);
     await using machine = await Machine.start(
       plan.shape,
       {
         label,
-        kernel: plan.image.kernel,
+        kernel,
         initrd: plan.image.initrd,
         disk,
         memory: { path: memory, shared: true },

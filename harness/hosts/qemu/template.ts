@@ -8,6 +8,7 @@ import { chooseAccelerator, cpuModel, describeAccelerator } from './accelerator.
 import { type ClientKey, clientKey } from './client-key.ts';
 import { type MachineShape, qemuArguments } from './command-line.ts';
 import { ensureImage, type GuestImage } from './image.ts';
+import { type OwnKernel, ownKernelFile, readOwnKernel } from './own-kernel.ts';
 import { pruneCache } from './prune.ts';
 import { saveTemplate } from './save-template.ts';
 import type { QemuTimes } from './times.ts';
@@ -17,6 +18,8 @@ export interface TemplatePlan {
   readonly key: string;
   readonly folder: string;
   readonly image: GuestImage;
+  /** Instead of the image's. */
+  readonly ownKernel: OwnKernel | undefined;
   readonly shape: MachineShape;
   readonly ssh: ClientKey;
 }
@@ -39,7 +42,9 @@ export async function ensureTemplate(
   times: QemuTimes,
 ): Promise<Template> {
   const { cacheDir, signal, progress } = context;
-  const [image, qemu, ssh] = await Promise.all([
+  const { kernel } = definition;
+  const [ownKernel, image, qemu, ssh] = await Promise.all([
+    kernel === undefined ? undefined : readOwnKernel(definition.name, kernel),
     ensureImage(definition, context),
     qemuVersion(),
     clientKey(cacheDir, signal),
@@ -47,9 +52,9 @@ export async function ensureTemplate(
   const accelerator = await chooseAccelerator(image, qemu, context);
   const { cpus, memoryMiB, kernelArgs } = definition;
   const shape = { accelerator: accelerator.name, cpus, memoryMiB, kernelArgs };
-  const key = await templateKey(shape, qemu, image);
+  const key = await templateKey(shape, qemu, image, ownKernel);
   const folder = join(cacheDir, 'templates', `${definition.name}-${key}`);
-  const plan = { key, folder, image, shape, ssh };
+  const plan = { key, folder, image, ownKernel, shape, ssh };
   const template = await openTemplate(plan);
   if (template) return template;
   await using _lock = await takeLock(join(cacheDir, 'locks', `template-${definition.name}.lock`), {
@@ -69,7 +74,12 @@ export async function ensureTemplate(
 }
 
 /** A state is only good for the same QEMU with the same arguments (files apart), kernel and disk. */
-async function templateKey(shape: MachineShape, qemu: string, image: GuestImage): Promise<string> {
+async function templateKey(
+  shape: MachineShape,
+  qemu: string,
+  image: GuestImage,
+  ownKernel: OwnKernel | undefined,
+): Promise<string> {
   const args = qemuArguments(shape, {
     label: 'label',
     kernel: 'kernel',
@@ -79,7 +89,8 @@ async function templateKey(shape: MachineShape, qemu: string, image: GuestImage)
     console: 'console',
     incoming: true,
   });
-  return cacheKey([recipe, qemu, args, image.key, shape.accelerator === 'kvm' ? await cpuModel() : '']);
+  const cpu = shape.accelerator === 'kvm' ? await cpuModel() : '';
+  return cacheKey([recipe, qemu, args, image.key, cpu, ...(ownKernel ? [ownKernel.hash] : [])]);
 }
 
 async function openTemplate(plan: TemplatePlan): Promise<Template | undefined> {
@@ -90,6 +101,7 @@ async function openTemplate(plan: TemplatePlan): Promise<Template | undefined> {
   const path = (name: string) => join(plan.folder, name);
   return {
     ...plan,
+    image: plan.ownKernel ? { ...plan.image, kernel: path(ownKernelFile) } : plan.image,
     memory: path('memory'),
     disk: path('disk.qcow2'),
     state: path('state'),
