@@ -1,5 +1,5 @@
 import { archiveChanges, archiveTree } from '../images/tar-writing/archive-tree.ts';
-import { walkChanges } from '../images/tar-writing/walk.ts';
+import { type ChangeOptions, walkChanges } from '../images/tar-writing/walk.ts';
 import type { Container } from './container.ts';
 import { openContainerTree, openImageTree, openStillTree } from './container-tree.ts';
 import type { Engine } from './engine.ts';
@@ -16,7 +16,7 @@ export async function changesOf(engine: Engine, container: Container): Promise<r
   await using tree = await openContainerTree(engine, container);
   await using below = await openImageTree(engine, container);
   const found: ContainerChange[] = [];
-  for await (const change of walkChanges(tree.path, below?.path, howChanged(engine, container))) {
+  for await (const change of walkChanges(tree.path, below?.path, await howChanged(engine, container))) {
     const path = change.kind === 'D' ? join(change.folder, change.name) : change.entry.path;
     // The root is no file of its own to Docker's users.
     if (path !== '')
@@ -30,7 +30,7 @@ export async function sizeOfChanges(engine: Engine, container: Container): Promi
   await using tree = await openContainerTree(engine, container);
   await using below = await openImageTree(engine, container);
   let size = 0;
-  for await (const change of walkChanges(tree.path, below?.path, howChanged(engine, container))) {
+  for await (const change of walkChanges(tree.path, below?.path, await howChanged(engine, container))) {
     if (change.kind !== 'D' && change.entry.stat.isFile()) size += Number(change.entry.stat.size);
   }
   return size;
@@ -54,12 +54,13 @@ export async function* layerOf(
   const open = still ? openStillTree : openContainerTree;
   await using tree = await open(engine, container);
   await using below = await openImageTree(engine, container);
-  yield* archiveChanges(tree.path, below?.path, howChanged(engine, container));
+  yield* archiveChanges(tree.path, below?.path, await howChanged(engine, container));
 }
 
-const howChanged = ({ driver }: Engine, { id }: Container) => ({
+/** To be asked when both trees are open. */
+const howChanged = async ({ driver }: Engine, { id }: Container): Promise<ChangeOptions> => ({
   leaveOut: isMountPoint,
-  upper: driver.changedNames(id),
+  hint: await driver.changeHint(id),
 });
 
 const join = (folder: string, name: string): string => (folder === '' ? name : `${folder}/${name}`);

@@ -140,7 +140,7 @@ class TestWorkshop implements Workshop {
     async function* changes() {
       await using own = await openTree(driver, 'c1');
       await using below = await openTree(driver, image.topLayer ?? '');
-      yield* archiveChanges(own.path, below.path, { upper: driver.changedNames('c1') });
+      yield* archiveChanges(own.path, below.path, { hint: await driver.changeHint('c1') });
     }
     const id = await commitImage(store, {
       parent: image.id,

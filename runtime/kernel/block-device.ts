@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { codeOf, HullError } from '../base/errors.ts';
 import { ioctl } from '../sys/ioctl.ts';
 import { splitDevice } from '../sys/mknod.ts';
@@ -27,6 +27,16 @@ export async function readBlockDevice(path: string): Promise<BlockDevice> {
   const size = Buffer.alloc(8);
   ioctl(handle.fd, BLKGETSIZE64, size, { op: 'ask for the size of a device', path });
   return { ...splitDevice(found.rdev), size: Number(size.readBigUInt64LE(0)) };
+}
+
+/** devtmpfs's node of the block device `<major>:<minor>`. */
+export async function nodeOfNumber(number: string): Promise<string> {
+  const text = await readFile(`/sys/dev/block/${number}/uevent`, 'utf8');
+  const name = /^DEVNAME=(.+)$/m.exec(text)?.[1];
+  if (name !== undefined) return `/dev/${name}`;
+  throw new HullError(`Cannot find the node of block device ${number}: the kernel has no name for it`, {
+    kind: 'unsupported',
+  });
 }
 
 /** Tells the device that none of its content is needed any more. Answers false where it cannot take that. */

@@ -42,10 +42,10 @@ export interface StorageDriver {
   /** Afterwards the driver holds nothing host-wide for `id`. Kind `busy` names the holders; finished at a later try or start. */
   release(id: LayerId): Promise<void>;
   /**
-   * A folder of the host that has, each at its own place, every name of the layer that may differ from its parent's (an overlay's
-   * upper folder), to be read only; undefined where the driver has no such thing, or there is no such layer.
+   * What spares a comparison of the layer with its parent the look at every file of both; undefined where nothing does, or there is no
+   * such layer. To be asked while both are open (`openTree`), and good as long as they are.
    */
-  changedNames(id: LayerId): string | undefined;
+  changeHint(id: LayerId): Promise<ChangeHint | undefined>;
   /** The layer that `id` was made upon; undefined where it is upon nothing, or there is no such layer. */
   parentOf(id: LayerId): LayerId | undefined;
   /** Label and value pairs for `docker info`. */
@@ -83,6 +83,16 @@ export interface AcquiredLayer {
   /** Lock file that whoever performs the mounts holds exclusively (flock) as long as they exist. */
   readonly lockPath: string;
 }
+
+/** What a driver knows of how a layer differs from its parent. It never leaves a difference out. */
+export type ChangeHint =
+  /** A folder of the host that has, each at its own place, every name that may differ (an overlay's upper folder), to be read only. */
+  | { readonly kind: 'names'; readonly folder: string }
+  /**
+   * Two file systems, one made as a copy of the other. An inode that is the same in both has the same attributes and content; of a
+   * folder only that is not said, what names it has.
+   */
+  | { readonly kind: 'inodes'; readonly isSame: (inode: number) => boolean };
 
 /** Facts about a driver, as data. */
 export interface DriverCapabilities {

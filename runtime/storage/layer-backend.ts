@@ -1,6 +1,6 @@
 import type { HeldThing } from '../kernel/holders.ts';
 import type { MountSpec } from '../kernel/mount-spec.ts';
-import type { DriverCapabilities } from './driver.ts';
+import type { ChangeHint, DriverCapabilities } from './driver.ts';
 import type { LayerRecord } from './layer-records.ts';
 
 /** A layer and its ancestors, topmost first. */
@@ -44,8 +44,8 @@ export interface LayerBackend {
   pinned(chain: LayerChain): boolean;
   /** Whether a user that no mount table shows is in the way of mounting it again. Looks at every open file. */
   hiddenUser(chain: LayerChain): boolean;
-  /** As StorageDriver has it, of a layer with a parent. Default: none. */
-  changedNames?(layer: LayerRecord): string;
+  /** As StorageDriver has it. Default: none. */
+  changeHint?(layer: LayerRecord, parent: LayerRecord): Promise<ChangeHint | undefined>;
   status(): Promise<readonly (readonly [string, string])[]>;
   /** Removes what no record describes; one sentence for each thing. */
   sweep(records: readonly LayerRecord[]): Promise<readonly string[]>;

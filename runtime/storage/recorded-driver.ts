@@ -7,6 +7,7 @@ import { BusyCheck, type DriverTimings, unseen } from './busy-check.ts';
 import type {
   AcquiredLayer,
   AcquireOptions,
+  ChangeHint,
   CreateOptions,
   DriverCapabilities,
   DriverOptions,
@@ -182,9 +183,10 @@ export class RecordedDriver implements StorageDriver {
     if (layer) await this.#busy.waitUntilFree(layer, 'release');
   }
 
-  changedNames(id: LayerId): string | undefined {
+  async changeHint(id: LayerId): Promise<ChangeHint | undefined> {
     const layer = this.#records.get(id);
-    return layer?.parent === undefined ? undefined : this.#backend.changedNames?.(layer);
+    const parent = layer?.parent === undefined ? undefined : this.#records.get(layer.parent);
+    return layer && parent ? await this.#backend.changeHint?.(layer, parent) : undefined;
   }
 
   parentOf(id: LayerId): LayerId | undefined {

@@ -1,25 +1,66 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { bindLibc, check } from './libc.ts';
 
 // glibc has a wrapper only since 2.30; the numbers are from <asm/unistd.h>.
 const getdentsNumber = process.arch === 'arm64' ? 61 : 217;
 const getdents = bindLibc<[number, number, Uint8Array, number]>('long syscall(long, int, void *, long)');
 
-/** Whether directory entries come with their file types (d_type): false where any is DT_UNKNOWN. getdents(2) */
-export function hasFileTypes(folder: string): boolean {
-  const fd = openSync(folder, 'r');
+/** A name as its folder has it. */
+export interface DirectoryRecord {
+  /** Bytes, as latin1. */
+  readonly name: string;
+  readonly inode: number;
+  /** DT_* of <dirent.h>; 0 where the file system does not tell. */
+  readonly type: number;
+}
+
+/** DT_DIR of <dirent.h>. */
+export const directoryType = 4;
+
+/** The records of a folder, one after the other, as the kernel gives them: `.` and `..` too. getdents(2) */
+export function readRecords(folder: string | Buffer): Buffer {
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const buffer = Buffer.alloc(32768);
-    const length = check(getdents(getdentsNumber, fd, buffer, buffer.length), {
-      syscall: 'getdents64',
-      path: folder,
-    });
-    // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
-    for (let at = 0; at < length; at += buffer.readUInt16LE(at + 16)) {
-      if (buffer.readUInt8(at + 18) === 0) return false;
+    const pieces: Buffer[] = [];
+    for (;;) {
+      const buffer = Buffer.allocUnsafe(32_768);
+      const length = check(getdents(getdentsNumber, fd, buffer, buffer.length), {
+        syscall: 'getdents64',
+        path: folder.toString(),
+      });
+      if (length === 0) return pieces.length === 1 ? (pieces[0] ?? buffer) : Buffer.concat(pieces);
+      pieces.push(buffer.subarray(0, length));
     }
-    return true;
   } finally {
     closeSync(fd);
   }
+}
+
+/** Those of the records that are wanted, in the folder's own order, never `.` and `..`. */
+export function* recordsIn(
+  records: Buffer,
+  wanted: (inode: number, type: number) => boolean = () => true,
+): Generator<DirectoryRecord> {
+  // struct linux_dirent64: ino 8, off 8, reclen 2, type 1, name.
+  for (let at = 0, next = 0; at < records.length; at = next) {
+    next = at + records.readUInt16LE(at + 16);
+    const inode = records.readUInt32LE(at) + records.readUInt32LE(at + 4) * 2 ** 32;
+    const type = records[at + 18] ?? 0;
+    if (!wanted(inode, type)) continue;
+    const start = at + 19;
+    const name = records.toString('latin1', start, records.indexOf(0, start));
+    if (name !== '.' && name !== '..') yield { name, inode, type };
+  }
+}
+
+/** Whether directory entries come with their file types (d_type): false where any is DT_UNKNOWN. getdents(2) */
+export function hasFileTypes(folder: string): boolean {
+  let unknown = 0;
+  // Of an empty folder `.` and `..` tell it.
+  const count = (_inode: number, type: number): boolean => {
+    if (type === 0) unknown++;
+    return false;
+  };
+  for (const _ of recordsIn(readRecords(folder), count));
+  return unknown === 0;
 }

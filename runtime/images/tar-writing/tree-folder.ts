@@ -8,6 +8,7 @@ import {
   readlinkSync,
 } from 'node:fs';
 import { codeOf } from '../../base/errors.ts';
+import { readRecords } from '../../sys/getdents.ts';
 import { readRawXattrs } from '../../sys/raw-path.ts';
 import type { ByteString } from '../tar-header.ts';
 
@@ -38,6 +39,11 @@ export class TreeFolder implements Disposable {
   /** In the order of their bytes. */
   names(): readonly ByteString[] {
     return readdirSync(this.at(''), 'latin1').sort(byBytes);
+  }
+
+  /** The same with inode numbers and types, as the folder itself has them, unread. */
+  records(): Buffer {
+    return readRecords(this.at(''));
   }
 
   /** Undefined where there is nothing (any more). */

@@ -1,9 +1,11 @@
 import type { BigIntStats } from 'node:fs';
 import { setImmediate as breathe } from 'node:timers/promises';
+import type { ChangeHint } from '../../storage/driver.ts';
 import { readRawXattrs } from '../../sys/raw-path.ts';
 import type { ByteString } from '../tar-header.ts';
+import { type NameToCompare, namesInBoth, namesThatDiffer } from './names-to-compare.ts';
 import { isLeftOut, type TreeEntry } from './tree-entry.ts';
-import { byBytes, TreeFolder } from './tree-folder.ts';
+import { TreeFolder } from './tree-folder.ts';
 
 /** As `docker diff` names them: added, changed, deleted. */
 export type Change =
@@ -13,11 +15,8 @@ export type Change =
 export interface ChangeOptions {
   /** What is added and does not count. */
   readonly leaveOut?: (added: TreeEntry) => boolean;
-  /**
-   * A folder that has, each at its own place, every name of the tree that may differ from the parent's: an overlay's upper folder
-   * (Documentation/filesystems/overlayfs.rst). Names that it lacks are not looked at.
-   */
-  readonly upper?: string | undefined;
+  /** What is known before. It changes nothing but how many files are looked at. */
+  readonly hint?: ChangeHint | undefined;
 }
 
 /** Every file of a tree but the root, folders before what is in them, names of a folder in the order of their bytes. */
@@ -39,16 +38,17 @@ export function walkFolder(folder: TreeFolder, path: ByteString): AsyncGenerator
 export async function* walkChanges(
   root: string,
   parent: string | undefined,
-  { leaveOut = () => false, upper }: ChangeOptions = {},
+  { leaveOut = () => false, hint }: ChangeOptions = {},
 ): AsyncGenerator<Change, void, undefined> {
   using layer = TreeFolder.root(root);
   using below = parent === undefined ? undefined : TreeFolder.root(parent);
-  using touched = upper === undefined || !below ? undefined : TreeFolder.root(upper);
+  using touched = hint?.kind === 'names' && below ? TreeFolder.root(hint.folder) : undefined;
   const stat = layer.stat('');
   if (!stat) return;
   const top: TreeEntry = { path: '', folder: layer, name: '', stat };
   if (isRootChanged(top, below)) yield { kind: 'C', entry: top };
-  yield* changesIn({ layer, parent: below, touched, path: '' }, [], { pace: pacer(), leaveOut });
+  const isSame = hint?.kind === 'inodes' ? hint.isSame : undefined;
+  yield* changesIn({ layer, parent: below, touched, path: '' }, [], { pace: pacer(), leaveOut, isSame });
 }
 
 /** One folder in both trees. */
@@ -63,6 +63,8 @@ interface Place {
 interface Walk {
   readonly pace: () => Promise<void> | undefined;
   readonly leaveOut: (added: TreeEntry) => boolean;
+  /** Undefined where nothing knows. */
+  readonly isSame: ((inode: number) => boolean) | undefined;
 }
 
 async function* filesOf(
@@ -85,14 +87,23 @@ async function* filesOf(
 
 /** `above` are folders that are unchanged so far: the first change below them makes them changed, and goes behind them. */
 async function* changesIn(
-  { layer, parent, touched, path }: Place,
+  place: Place,
   above: TreeEntry[],
   walk: Walk,
 ): AsyncGenerator<Change, void, undefined> {
-  const names =
-    touched?.names() ?? [...new Set([...layer.names(), ...(parent?.names() ?? [])])].sort(byBytes);
-  for (const name of names) {
+  const { layer, parent, path } = place;
+  for (const { name, sameFolder } of namesOf(place, walk)) {
     await walk.pace();
+    if (sameFolder) {
+      yield* changesBelow(
+        unchangedFolder(place, name),
+        place,
+        { changed: false, wasFolder: true },
+        above,
+        walk,
+      );
+      continue;
+    }
     const [stat, old] = [layer.stat(name), parent?.stat(name)];
     const entry = stat && { path: below(path, name), folder: layer, name, stat };
     if (!entry || isLeftOut(entry)) {
@@ -108,16 +119,47 @@ async function* changesIn(
       yield { kind: old ? 'C' : 'A', entry };
     }
     if (!entry.stat.isDirectory()) continue;
-    if (!changed) above.push(entry);
-    using inner = layer.enter(name);
-    using innerParent = old?.isDirectory() ? parent?.enter(name) : undefined;
-    using innerTouched = touched && enterUpper(touched, name);
-    if (inner) {
-      const place = { layer: inner, parent: innerParent, touched: innerTouched, path: entry.path };
-      yield* changesIn(place, above, walk);
-    }
-    if (above.at(-1) === entry) above.pop();
+    const wasFolder = old?.isDirectory() === true;
+    yield* changesBelow(entry, place, { changed, wasFolder }, above, walk);
   }
+}
+
+async function* changesBelow(
+  entry: TreeEntry,
+  { layer, parent, touched }: Place,
+  { changed, wasFolder }: { readonly changed: boolean; readonly wasFolder: boolean },
+  above: TreeEntry[],
+  walk: Walk,
+): AsyncGenerator<Change, void, undefined> {
+  if (!changed) above.push(entry);
+  using inner = layer.enter(entry.name);
+  using innerParent = wasFolder ? parent?.enter(entry.name) : undefined;
+  using innerTouched = touched && enterUpper(touched, entry.name);
+  if (inner) {
+    const place = { layer: inner, parent: innerParent, touched: innerTouched, path: entry.path };
+    yield* changesIn(place, above, walk);
+  }
+  if (above.at(-1) === entry) above.pop();
+}
+
+function namesOf({ layer, parent, touched }: Place, { isSame }: Walk): readonly NameToCompare[] {
+  if (touched) return touched.names().map((name) => ({ name, sameFolder: false }));
+  return parent && isSame ? namesThatDiffer(layer, parent, isSame) : namesInBoth(layer, parent);
+}
+
+/** Most such folders have no change below them, and then nobody asks what they are like. */
+function unchangedFolder({ layer, path }: Place, name: ByteString): TreeEntry {
+  let known: BigIntStats | undefined;
+  return {
+    path: below(path, name),
+    folder: layer,
+    name,
+    get stat() {
+      known ??= layer.stat(name);
+      if (known) return known;
+      throw new Error(`Cannot look at the folder ${JSON.stringify(below(path, name))}: it is gone`);
+    },
+  };
 }
 
 /**

@@ -3,13 +3,15 @@ import { codeOf, HullError } from '../../base/errors.ts';
 import { deviceMapper } from '../../kernel/device-mapper.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
-import type { DriverCapabilities } from '../driver.ts';
+import type { ChangeHint, DriverCapabilities } from '../driver.ts';
 import { sizeText } from '../driver-options.ts';
 import type { LayerBackend, LayerChain } from '../layer-backend.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { DeviceNames } from './device-names.ts';
+import { LayerComparison } from './layer-comparison.ts';
 import { mountOf } from './make-base.ts';
 import { baseDevice, makePool } from './make-pool.ts';
+import { MetadataSnapshot } from './metadata-snapshot.ts';
 import { DeviceBacking, LoopBacking, type PoolBacking } from './pool-backing.ts';
 import { requireFreeSpace, requireWorkingPool } from './pool-health.ts';
 import { poolStatusText } from './pool-status-text.ts';
@@ -35,11 +37,13 @@ export class DevicemapperBackend implements LayerBackend {
   readonly #names: DeviceNames;
   readonly #backing: PoolBacking | undefined;
   readonly #pool: ThinPool;
+  readonly #snapshot: MetadataSnapshot;
+  readonly #comparison: LayerComparison;
   readonly #devices = new Set<number>([baseDevice]);
   #settings: PoolSettings;
   #transaction = 0;
   #nextTransaction = 1;
-  #adopted = false;
+  readonly #found: string[] = [];
 
   constructor(home: string, settings: PoolSettings, options: DevicemapperOptions) {
     const { thinPool, devices, dataSize, metadataSize, blockSize } = settings;
@@ -51,6 +55,8 @@ export class DevicemapperBackend implements LayerBackend {
     const onLoops = () => new LoopBacking(home, { data: dataSize, metadata: metadataSize });
     this.#backing = thinPool === undefined ? (devices ? new DeviceBacking(devices) : onLoops()) : undefined;
     this.#pool = new ThinPool(thinPool ?? this.#names.pool, blockSize, this.#backing);
+    this.#snapshot = new MetadataSnapshot(this.#pool, { home, isOurs: thinPool === undefined });
+    this.#comparison = new LayerComparison(this.#pool, this.#snapshot);
   }
 
   /** Before the first use of what the host gave us. Kind `conflict` where somebody has used it. */
@@ -79,10 +85,13 @@ export class DevicemapperBackend implements LayerBackend {
       await writePoolSettings(this.#home, this.#settings);
     } else {
       await this.#growPool();
-      this.#adopted = (await this.#pool.activate()) === 'adopted';
+      if ((await this.#pool.activate()) === 'adopted')
+        this.#found.push(`Took over the active pool ${this.#pool.name}.`);
     }
     const status = this.#pool.status();
     requireWorkingPool({ name: this.#pool.name, metadata: this.#metadata }, status);
+    if (await this.#snapshot.releaseLeft())
+      this.#found.push(`Released the metadata snapshot of pool ${this.#pool.name}, which a crash left.`);
     for (const { key } of records) this.#devices.add(Number(key));
     this.#transaction = catchUp(this.#pool, records, (layer) => this.#deviceOf(layer));
     this.#nextTransaction =
@@ -188,6 +197,11 @@ export class DevicemapperBackend implements LayerBackend {
     return false;
   }
 
+  async changeHint(layer: LayerRecord, parent: LayerRecord): Promise<ChangeHint | undefined> {
+    if (this.#settings.fs !== 'ext4') return undefined;
+    return await this.#comparison.hint(this.#deviceOf(layer), this.#deviceOf(parent));
+  }
+
   async status(): Promise<readonly (readonly [string, string])[]> {
     return poolStatusText(
       {
@@ -197,14 +211,14 @@ export class DevicemapperBackend implements LayerBackend {
         blockSize: this.#pool.blockSize(),
         settings: this.#settings,
         options: this.#options,
+        comparison: this.#settings.fs === 'ext4' ? await this.#comparison.describe() : 'both trees',
       },
       this.#pool.status(),
     );
   }
 
   async sweep(records: readonly LayerRecord[]): Promise<readonly string[]> {
-    const did: string[] = this.#adopted ? [`Took over the active pool ${this.#pool.name}.`] : [];
-    this.#adopted = false;
+    const did = this.#found.splice(0);
     const known = new Set([this.#pool.name, ...records.map((layer) => this.#names.layer(layer))]);
     for (const name of await deviceMapper.list()) {
       if (!this.#names.isOurs(name) || known.has(name)) continue;

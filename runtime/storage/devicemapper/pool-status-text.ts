@@ -12,11 +12,13 @@ export interface PoolFacts {
   readonly blockSize: number;
   readonly settings: PoolSettings;
   readonly options: DevicemapperOptions;
+  /** How layers are compared with their parents. */
+  readonly comparison: string;
 }
 
 /** Labels and values as Docker's `docker info` has them. */
 export function poolStatusText(
-  { name, data, metadata, blockSize, settings, options }: PoolFacts,
+  { name, data, metadata, blockSize, settings, options, comparison }: PoolFacts,
   { dataUsed, dataTotal, metadataUsed, metadataTotal, transaction }: PoolStatus,
 ): readonly (readonly [string, string])[] {
   return [
@@ -33,5 +35,6 @@ export function poolStatusText(
     ['Transaction', String(transaction)],
     ['Deferred Removal Enabled', String(options.deferredRemoval)],
     ['Deferred Deletion Enabled', String(options.deferredDeletion)],
+    ['Diff', comparison],
   ];
 }

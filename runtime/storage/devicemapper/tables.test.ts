@@ -34,13 +34,17 @@ describe('the status of a pool', () => {
         dataUsed: 131,
         dataTotal: 1_638_400,
         mode: 'rw',
+        heldRoot: undefined,
       },
     ],
     [
       '7 1/2 3/4 - out_of_data_space discard_passdown error_if_no_space - 1024',
       { mode: 'out_of_data_space' },
     ],
-    ['7 1/2 3/4 12 ro discard_passdown error_if_no_space needs_check 1024', { mode: 'ro', needsCheck: true }],
+    [
+      '7 1/2 3/4 12 ro discard_passdown error_if_no_space needs_check 1024',
+      { mode: 'ro', needsCheck: true, heldRoot: 12 },
+    ],
     // Kernel 3.10 has no more than this.
     ['0 10/20 3/4 - rw discard_passdown', { mode: 'rw', needsCheck: false }],
     ['Fail', { mode: 'Fail', needsCheck: true }],

@@ -48,6 +48,8 @@ export interface PoolStatus {
   readonly dataTotal: number;
   readonly mode: 'rw' | 'ro' | 'out_of_data_space' | 'Fail';
   readonly needsCheck: boolean;
+  /** Metadata block of the metadata snapshot that somebody holds, where there is one. */
+  readonly heldRoot: number | undefined;
 }
 
 /**
@@ -64,10 +66,11 @@ export function parsePoolStatus(name: string, params: string): PoolStatus {
       dataTotal: 0,
       mode: 'Fail',
       needsCheck: true,
+      heldRoot: undefined,
     };
   }
-  const match = /^(\d+) (\d+)\/(\d+) (\d+)\/(\d+) \S+ (\S+)(.*)$/.exec(params.trim());
-  const mode = match?.[6];
+  const match = /^(\d+) (\d+)\/(\d+) (\d+)\/(\d+) (\d+|-) (\S+)(.*)$/.exec(params.trim());
+  const mode = match?.[7];
   if (!match || (mode !== 'rw' && mode !== 'ro' && mode !== 'out_of_data_space')) {
     throw new HullError(
       `Cannot read the status of pool ${name}: found ${JSON.stringify(params)}, wanted "<transaction> <used>/<total> …"`,
@@ -77,8 +80,9 @@ export function parsePoolStatus(name: string, params: string): PoolStatus {
   const [transaction = 0, metadataUsed = 0, metadataTotal = 0, dataUsed = 0, dataTotal = 0] = match
     .slice(1, 6)
     .map(Number);
-  const needsCheck = (match[7] ?? '').split(' ').includes('needs_check');
-  return { transaction, metadataUsed, metadataTotal, dataUsed, dataTotal, mode, needsCheck };
+  const needsCheck = (match[8] ?? '').split(' ').includes('needs_check');
+  const heldRoot = match[6] === '-' ? undefined : Number(match[6]);
+  return { transaction, metadataUsed, metadataTotal, dataUsed, dataTotal, mode, needsCheck, heldRoot };
 }
 
 function number({ major, minor }: Device): string {

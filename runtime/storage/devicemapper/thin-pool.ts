@@ -1,5 +1,6 @@
 import { Cleanup } from '../../base/cleanup.ts';
 import { codeOf, HullError } from '../../base/errors.ts';
+import { nodeOfNumber } from '../../kernel/block-device.ts';
 import { type DmInfo, deviceMapper, deviceNode } from '../../kernel/device-mapper.ts';
 import type { PoolBacking } from './pool-backing.ts';
 import { type PoolStatus, parsePoolStatus, poolTable, thinTable } from './tables.ts';
@@ -90,6 +91,21 @@ export class ThinPool {
 
   setTransaction(from: number, to: number): void {
     deviceMapper.message(this.name, `set_transaction_id ${from} ${to}`);
+  }
+
+  /** Afterwards the pool keeps its metadata as it is now for programs to read, until it is released. EBUSY where it has one already. */
+  reserveMetadata(): void {
+    deviceMapper.message(this.name, 'reserve_metadata_snap');
+  }
+
+  releaseMetadata(): void {
+    deviceMapper.message(this.name, 'release_metadata_snap');
+  }
+
+  /** The node of the device that the metadata is on. */
+  async metadataNode(): Promise<string> {
+    const [metadata = ''] = deviceMapper.table(this.name)[0]?.params.split(' ') ?? [];
+    return await nodeOfNumber(metadata);
   }
 
   /** Afterwards the thin device is active under that name, with so many bytes; ENODATA where the pool has no such device. */

@@ -6,7 +6,7 @@ import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { findOpenHolders } from '../../kernel/open-holders.ts';
 import { forgetLimit, lastProject, limitFolder, probeProjectQuota } from '../../kernel/project-quota.ts';
-import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
+import type { ChangeHint, DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
 import { FolderBackend } from '../folder-backend.ts';
 import type { LayerChain } from '../layer-backend.ts';
@@ -121,8 +121,8 @@ class OverlayBackend extends FolderBackend {
     return chain.length > 1 && findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
-  changedNames(layer: LayerRecord): string {
-    return this.#diff(layer);
+  async changeHint(layer: LayerRecord): Promise<ChangeHint> {
+    return { kind: 'names', folder: this.#diff(layer) };
   }
 
   override async status(): Promise<readonly (readonly [string, string])[]> {
