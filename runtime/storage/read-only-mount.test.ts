@@ -21,6 +21,11 @@ test.each([
     { type: 'overlay', options: ['lowerdir=/b', 'upperdir=/a:1\\,2', 'workdir=/w'] },
     ['lowerdir=/a\\:1\\,2:/b'],
   ],
+  [
+    'an aufs has no branch for writing',
+    { type: 'aufs', cwd: '/data/l', options: ['br:A=rw:B=ro+wh', 'dio', 'noxino'] },
+    ['br:A=ro+wh:B=ro+wh', 'dio', 'noxino', 'ro'],
+  ],
   ['a bind', { type: 'bind', options: [] }, ['ro']],
   ['a device', { type: 'ext4', options: ['discard'] }, ['discard', 'ro']],
 ])('%s', (_, mount, options) => {

@@ -125,14 +125,14 @@ class AufsBackend extends FolderBackend {
     });
   }
 
-  /** The union that has the layer as its branch for writing, by aufs's own table: mountinfo names no branches. */
+  /** The union that has the layer as its first branch, by aufs's own table: mountinfo names no branches. */
   override heldThing([layer]: LayerChain): HeldThing | undefined {
     const sysfs = '/sys/fs/aufs';
     const unions = attempt(() => readdirSync(sysfs)) ?? [];
     const found = unions.find(
       (name) =>
         // The path is as the mount's own namespace has it, and its root may be gone: keys are told by their end.
-        name.startsWith('si_') && readText(`${sysfs}/${name}/br0`).trim().endsWith(`/${layer.key}=rw`),
+        name.startsWith('si_') && isBranch(readText(`${sysfs}/${name}/br0`).trim(), layer.key),
     );
     return found === undefined
       ? undefined
@@ -166,6 +166,10 @@ class AufsBackend extends FolderBackend {
       await removeTree(folder);
     }
   }
+}
+
+function isBranch(text: string, key: string): boolean {
+  return ['rw', 'ro+wh'].some((permission) => text.endsWith(`/${key}=${permission}`));
 }
 
 async function describePlace(folder: string) {

@@ -53,6 +53,13 @@ describe.each([256, 1000, 4096])(
       }
     });
 
+    it('no call has more branches and options than aufs can keep in a page', () => {
+      for (const { options } of mounts) {
+        const branches = options[0]?.startsWith('br:') ? options[0].split(':').length - 1 : 0;
+        expect((options.length + Math.max(branches - 1, 0)) * 48).toBeLessThan(pageSize);
+      }
+    });
+
     it('each branch is there once, in order', () => {
       const [first, ...appended] = mounts;
       const union = (first?.options[0] ?? '').slice('br:'.length).split(':');

@@ -15,9 +15,12 @@ export interface AufsMount {
   readonly pageSize: number;
 }
 
+/** What aufs keeps of each option and branch while it reads them, in a page of its own: 48 bytes on 64-bit kernels. More is E2BIG. */
+const optionBytes = 64;
+
 /**
- * The calls that make the union: one mount with as many branches as go into a page of options, then remounts that append
- * the others below. aufs(5)
+ * The calls that make the union: one mount with as many branches as go into a page of options, and aufs's page of what it
+ * has read, then remounts that append the others below. aufs(5)
  *
  * `ro+wh`: whiteouts in a lower layer hide what is below *it*. `noplink`: a hard link to a lower file is broken when it is copied
  * up; with pseudo-links it would look whole as long as it is mounted, and be broken afterwards.
@@ -31,16 +34,18 @@ export function aufsMounts({ folder, branches, xino, dirperm1, pageSize }: AufsM
     ...(dirperm1 ? ['dirperm1'] : []),
   ];
   const left = readOnly.map((name) => `${name}=ro+wh`);
+  const most = Math.floor(pageSize / optionBytes);
   let union = `br:${writable}=rw`;
   const room = pageSize - 1 - Buffer.byteLength(fixed.join(',')) - 1;
-  while (left[0] !== undefined && Buffer.byteLength(union) + 1 + Buffer.byteLength(left[0]) <= room) {
+  for (let count = fixed.length + 1; left[0] !== undefined && count < most; count++) {
+    if (Buffer.byteLength(union) + 1 + Buffer.byteLength(left[0]) > room) break;
     union += `:${left.shift()}`;
   }
   const mounts = [[union, ...fixed]];
   while (left.length > 0) {
     const words = ['remount'];
     // `remount` is a flag and takes no room.
-    for (let used = 0; left[0] !== undefined; ) {
+    for (let used = 0; left[0] !== undefined && words.length <= most; ) {
       const word = `append:${left[0]}`;
       used += Buffer.byteLength(word) + 1;
       if (used > pageSize) break;
