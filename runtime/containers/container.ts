@@ -19,6 +19,8 @@ export interface RunCgroup {
 export class Container {
   readonly id: string;
   readonly mutex = new Mutex();
+  /** This daemon has seen that nothing of a run is left: no process, cgroup, run folder, or holder of the root. */
+  leftNothing = false;
   /** Of the run under way; for the next daemon it is in the run folder (`cgroup-note.ts`), as the group it is gone with the next boot. */
   run: RunCgroup | undefined;
   #record: ContainerRecord;

@@ -85,6 +85,7 @@ export async function createContainer(
     error: '',
   };
   const container = new Container(record, engine.records);
+  container.leftNothing = true;
   using _ = await container.mutex.acquire();
   engine.containers.add(container);
   undo.push(() => engine.containers.remove(container));

@@ -52,6 +52,7 @@ export async function finishLocked(
   // Not earlier: with the exit record gone and the end not written down yet, a daemon killed here would call the monitor lost.
   rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
   container.run = undefined;
+  container.leftNothing = troubles.length === 0;
 }
 
 /** Records an end and applies what follows from it. Mutex held. */

@@ -2,7 +2,9 @@ import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTemporaries, syncPath, writeJsonAtomic } from '../base/atomic-file.ts';
+import { DoSoon } from '../base/do-soon.ts';
 import { codeOf } from '../base/errors.ts';
+import { isSmallTree } from '../base/small-tree.ts';
 import { isFull, Reserve } from '../images/reserve.ts';
 import { FlushSoon } from './flush-soon.ts';
 import type { ContainerRecord } from './record.ts';
@@ -27,6 +29,9 @@ export class RecordStore {
   readonly root: string;
   readonly #reserve: Reserve;
   readonly #soon: FlushSoon;
+  /** `<root>.removing`, with the folders of removed containers that are not gone yet. */
+  readonly #removing: string;
+  readonly #rests: DoSoon;
   /** Ids of those whose record is known to be whole. */
   readonly #whole = new Set<string>();
   /** Of those that have a mark, or a record to fall back on. */
@@ -38,6 +43,8 @@ export class RecordStore {
     this.root = root;
     this.#reserve = new Reserve(`${root}.reserve`);
     this.#soon = new FlushSoon(flushFailed);
+    this.#removing = `${root}.removing`;
+    this.#rests = new DoSoon(flushFailed);
   }
 
   folder(id: string): string {
@@ -110,12 +117,14 @@ export class RecordStore {
   /** Every container folder there is, in no order. A damaged record is an answer, not an error. */
   async readAll(): Promise<readonly StoredContainer[]> {
     await mkdir(this.root, { recursive: true, mode: 0o710 });
+    await rm(this.#removing, { recursive: true, force: true });
+    await mkdir(this.#removing, { mode: 0o700 });
     await this.#reserve.fill();
     const ids = (await readdir(this.root)).filter((name) => /^[0-9a-f]{64}$/.test(name));
     return await Promise.all(ids.map((id) => this.#read(id)));
   }
 
-  /** Afterwards the container's folder is absent. */
+  /** Afterwards the container's folder is absent; what is small of it is removed in the moment after. */
   async remove(id: string): Promise<void> {
     const folder = this.folder(id);
     this.#soon.forget(join(folder, recordFiles.record));
@@ -123,13 +132,7 @@ export class RecordStore {
     this.#marked.delete(id);
     this.#withFallBack.delete(id);
     try {
-      for (const name of lastThingsLast(readdirSync(folder))) {
-        const path = join(folder, name);
-        // A log may be large, and then it takes the kernel a while.
-        if (lstatSync(path).size > largeFile) await rm(path, { force: true });
-        else rmSync(path, { recursive: true, force: true });
-      }
-      rmdirSync(folder);
+      if (!isSmallTree(folder) || !this.#moveAside(id)) await removeFiles(folder);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
     }
@@ -138,6 +141,7 @@ export class RecordStore {
 
   /** Afterwards all that was written is on the disk. */
   async flush(): Promise<void> {
+    await this.#rests.finish();
     await this.#soon.flush();
   }
 
@@ -165,6 +169,18 @@ export class RecordStore {
     return true;
   }
 
+  /** False where there is no room for that. */
+  #moveAside(id: string): boolean {
+    const goner = join(this.#removing, id);
+    try {
+      renameSync(this.folder(id), goner);
+    } catch {
+      return false;
+    }
+    this.#rests.add(goner, () => rmSync(goner, { recursive: true, force: true }));
+    return true;
+  }
+
   #dropFallBack(id: string): void {
     if (this.#withFallBack.delete(id)) unlinkFile(this.folder(id), recordFiles.fallBack);
   }
@@ -178,6 +194,16 @@ export class RecordStore {
 }
 
 const largeFile = 4 * 1024 * 1024;
+
+async function removeFiles(folder: string): Promise<void> {
+  for (const name of lastThingsLast(readdirSync(folder))) {
+    const path = join(folder, name);
+    // A log may be large, and then it takes the kernel a while.
+    if (lstatSync(path).size > largeFile) await rm(path, { force: true });
+    else rmSync(path, { recursive: true, force: true });
+  }
+  rmdirSync(folder);
+}
 
 /** The record, and what says that it is being removed after it: a removal that is cut off leaves something that can be removed. */
 function lastThingsLast(names: readonly string[]): readonly string[] {

@@ -59,8 +59,10 @@ export async function removeLocked(
     { evenIfFull: true },
   );
   try {
-    await endLeftovers(engine, container);
-    await engine.driver.release(id);
+    if (!container.leftNothing) {
+      await endLeftovers(engine, container);
+      await engine.driver.release(id);
+    }
     await engine.driver.remove(id);
     if (volumes) await removeAnonymousVolumes(engine, container);
     await engine.records.remove(id);

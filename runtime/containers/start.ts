@@ -53,6 +53,7 @@ export async function startLocked(
 ): Promise<void> {
   const before = container.state;
   const last = lastRun(before);
+  container.leftNothing = false;
   await container.update({
     state: { kind: 'starting', bootId: engine.bootId, ...(last ? { last: outlineOf(last) } : {}) },
     ...(byUser ? { stoppedByUser: false, restartCount: 0 } : {}),
@@ -83,6 +84,8 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(() => rmSync(runDir, { recursive: true, force: true }));
   rmSync(runDir, { recursive: true, force: true });
   mkdirSync(runDir, { recursive: true, mode: 0o700 });
+  // First of all: a parent that is none for this daemon's cgroup driver is found before there is anything to undo.
+  noteCgroup(engine, container);
   const user = await userOf(engine, container);
   undo.push(async () => {
     const heldBy = await releaseRoot(engine, container);
@@ -95,7 +98,6 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(() => cgroupOf(engine, container).remove());
   const host = container.record.config.HostConfig;
   const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
-  noteCgroup(engine, container);
   const cgroup = await engine.cgroups.create(cgroupOf(engine, container).path, resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));

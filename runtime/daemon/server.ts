@@ -22,7 +22,10 @@ export function makeServer({ routes, log, version, signal }: ServerOptions): Ser
     const began = performance.now();
     const { method = 'GET', url = '/' } = request;
     const gone = new AbortController();
-    response.once('close', () => gone.abort(new Error('the client has left')));
+    // After a whole answer nobody waits for that any more.
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort(new Error('the client has left'));
+    });
     socket?.once('close', () => gone.abort(new Error('the client has left')));
     for (const [name, value] of Object.entries(fixedHeaders(version))) response.setHeader(name, value);
     let failure: string | undefined;

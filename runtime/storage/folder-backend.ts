@@ -27,7 +27,7 @@ export abstract class FolderBackend implements LayerBackend {
   }
 
   abstract make(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
-  abstract destroy(layer: LayerRecord): Promise<void>;
+  abstract destroy(layer: LayerRecord): Promise<(() => Promise<void>) | void>;
   abstract lacksForSize(size: number, parent: LayerRecord | undefined): Promise<string | undefined>;
 
   async prepare(): Promise<void> {

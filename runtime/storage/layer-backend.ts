@@ -30,8 +30,11 @@ export interface LayerBackend {
   lacksForSize(size: number, parent: LayerRecord | undefined): Promise<string | undefined>;
   /** What stands in the way of `destroy`, as the end of a sentence. */
   whyNotRemovable(layer: LayerRecord): Promise<string | undefined>;
-  /** Afterwards nothing of the layer is left, also of a half-made one. `parent` is absent where its record is damaged, too. */
-  destroy(layer: LayerRecord, parent: LayerRecord | undefined): Promise<void>;
+  /**
+   * Afterwards nothing of the layer is left, also of a half-made one; or it is out of the way, and the answer takes the little that is left
+   * of it away. `parent` is absent where its record is damaged, too.
+   */
+  destroy(layer: LayerRecord, parent: LayerRecord | undefined): Promise<(() => Promise<void>) | void>;
   /** Mounts that show the layer. Makes devices. */
   activate(chain: LayerChain): Promise<readonly MountSpec[]>;
   /** Afterwards nothing host-wide is held; false where somebody still uses it. */

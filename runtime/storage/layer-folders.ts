@@ -1,6 +1,7 @@
 import { chmodSync, chownSync, existsSync, lstatSync, renameSync, utimesSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isSmallTree } from '../base/small-tree.ts';
 import { syncFileSystem } from '../sys/raw-path.ts';
 import { getXattr, listXattrs, setXattr } from '../sys/xattr.ts';
 import { removeTree } from './remove-tree.ts';
@@ -8,6 +9,13 @@ import { removeTree } from './remove-tree.ts';
 /** Afterwards neither folder is there. The first move makes it all or nothing: a half-deleted layer is never in its place. */
 export async function removeGoner(folder: string, goner: string): Promise<void> {
   if (existsSync(folder)) renameSync(folder, goner);
+  await removeTree(goner);
+}
+
+/** The same, with what is small moved aside only: the answer removes it. */
+export async function moveAside(folder: string, goner: string): Promise<(() => Promise<void>) | void> {
+  if (existsSync(folder)) renameSync(folder, goner);
+  if (existsSync(goner) && isSmallTree(goner)) return () => removeTree(goner);
   await removeTree(goner);
 }
 

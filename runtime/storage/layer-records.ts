@@ -36,6 +36,8 @@ export class LayerRecords {
   readonly #folder: string;
   readonly #records = new Map<LayerId, LayerRecord>();
   readonly #damaged: Set<LayerId>;
+  /** Forgotten ones, whose intent to remove is still in the folder. */
+  readonly #forgotten = new Set<LayerId>();
 
   private constructor(folder: string, records: readonly LayerRecord[], damaged: readonly LayerId[]) {
     this.#folder = folder;
@@ -99,6 +101,7 @@ export class LayerRecords {
 
   /** Seen by the next call at once, written when the promise is kept; as before when it is not. */
   async put(record: LayerRecord): Promise<void> {
+    if (this.#forgotten.has(record.id)) await this.delete(record.id);
     const before = this.#records.get(record.id);
     this.#records.set(record.id, record);
     try {
@@ -117,7 +120,14 @@ export class LayerRecords {
     if (this.flushesIntents) await syncFolder(this.#folder);
   }
 
+  /** It is no layer any more; its intent to remove stays until it is deleted, and the next start would finish the removal. */
+  forget(id: LayerId): void {
+    this.#records.delete(id);
+    this.#forgotten.add(id);
+  }
+
   async delete(id: LayerId): Promise<void> {
+    this.#forgotten.delete(id);
     for (const ending of ['', '.creating', '.removing', '.damaged'])
       rmSync(`${this.#path(id)}${ending}`, { force: true });
     if (this.flushesIntents) await syncFolder(this.#folder);

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, rmSync, writeSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DoSoon } from '../base/do-soon.ts';
 import { HullError, ifExists, joinErrors } from '../base/errors.ts';
 import { isLocked, type LockFile } from '../kernel/lock-file.ts';
 import { BusyCheck, type DriverTimings, unseen } from './busy-check.ts';
@@ -47,6 +48,8 @@ export class RecordedDriver implements StorageDriver {
   readonly #busy: BusyCheck;
   readonly #later: RemoveLater;
   readonly #turns = new KeyedMutex();
+  /** The rests of removed layers. One that cannot be removed has the next start to finish it. */
+  readonly #rests = new DoSoon();
 
   private constructor(
     backend: LayerBackend,
@@ -91,6 +94,7 @@ export class RecordedDriver implements StorageDriver {
       throw new HullError(`Cannot create layer ${id}: it exists`, { kind: 'conflict' });
     }
     if (found) await this.#finishRemoval(found);
+    else if (this.#rests.has(id)) await this.#rests.finish();
     const parent = parentId === undefined ? undefined : this.#ready(parentId, `create layer ${id}`);
     const depth = (parent?.depth ?? 0) + 1;
     const { maxDepth } = this.capabilities;
@@ -198,6 +202,7 @@ export class RecordedDriver implements StorageDriver {
   }
 
   async reconcile(inUse: ReadonlySet<LayerId>): Promise<readonly string[]> {
+    await this.#rests.finish();
     const did = this.#records.damaged.map(
       (id) =>
         `The record of layer ${id} is damaged and was set aside; what belongs to it stays until it is removed.`,
@@ -228,6 +233,7 @@ export class RecordedDriver implements StorageDriver {
 
   async close(): Promise<void> {
     this.#later.stop();
+    await this.#rests.finish();
     try {
       await this.#backend.close();
     } finally {
@@ -294,9 +300,16 @@ export class RecordedDriver implements StorageDriver {
 
   async #finishRemoval(layer: LayerRecord): Promise<void> {
     if (layer.state === 'ready') await this.#records.markRemoving(layer);
-    await this.#backend.destroy(layer, this.#records.chain(layer)[1]);
-    await this.#records.delete(layer.id);
-    rmSync(this.#busy.lockPath(layer.id), { force: true });
+    const { id } = layer;
+    const removeRest = await this.#backend.destroy(layer, this.#records.chain(layer)[1]);
+    if (removeRest) {
+      this.#records.forget(id);
+      this.#rests.add(id, async () => {
+        await removeRest();
+        await this.#records.delete(id);
+      });
+    } else await this.#records.delete(id);
+    rmSync(this.#busy.lockPath(id), { force: true });
   }
 
   async #undo(layer: LayerRecord, error: unknown): Promise<unknown> {

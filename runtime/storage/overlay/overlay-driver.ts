@@ -10,7 +10,7 @@ import type { ChangeHint, DriverCapabilities, DriverOptions, StorageDriver } fro
 import { rejectUnknownOptions } from '../driver-options.ts';
 import { FolderBackend } from '../folder-backend.ts';
 import type { LayerChain } from '../layer-backend.ts';
-import { copyFolderAttributes, removeGoner } from '../layer-folders.ts';
+import { copyFolderAttributes, moveAside } from '../layer-folders.ts';
 import type { LayerRecord } from '../layer-records.ts';
 import { type DriverInternals, RecordedDriver } from '../recorded-driver.ts';
 import { requireWholeChain, ShortKeys } from '../short-keys.ts';
@@ -85,10 +85,17 @@ class OverlayBackend extends FolderBackend {
     return probe.answer === 'unsupported' ? probe.missing : `an answer about project quotas: ${probe.reason}`;
   }
 
-  async destroy(layer: LayerRecord): Promise<void> {
+  async destroy(layer: LayerRecord): Promise<(() => Promise<void>) | undefined> {
     if (layer.size !== undefined) await ifExists(forgetLimit(this.folder(layer)));
-    await removeGoner(this.folder(layer), join(this.removing, layer.key));
+    const removeRest = await moveAside(this.folder(layer), join(this.removing, layer.key));
+    if (removeRest) {
+      return async () => {
+        await removeRest();
+        this.#keys.free(layer.key);
+      };
+    }
     this.#keys.free(layer.key);
+    return undefined;
   }
 
   override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
