@@ -117,7 +117,18 @@ export interface Linux {
   readonly personality?: { readonly domain: string; readonly flags?: readonly string[] };
   /** SELinux context for mounts. */
   readonly mountLabel?: string;
-  readonly intelRdt?: object;
+  readonly intelRdt?: IntelRdt;
+}
+
+/** Classes of service of the processor's caches and memory bandwidth. */
+export interface IntelRdt {
+  readonly closID?: string;
+  readonly l3CacheSchema?: string;
+  readonly memBwSchema?: string;
+  /** Written as it is; one text, or a list of lines (1.3). */
+  readonly schemata?: string | readonly string[];
+  readonly enableCMT?: boolean;
+  readonly enableMBM?: boolean;
 }
 
 /** `size` ids from `containerID` on in the namespace are those from `hostID` on outside. */

@@ -74,7 +74,7 @@ export function cloneInto(
   );
   if (cgroup.v2Dir !== undefined) enterCgroups(p, [`${cgroup.v2Dir}/cgroup.procs`]);
   p.place(entered);
-  enterCgroups(p, cgroup.v1Procs.map(tasksBeside));
+  enterCgroups(p, [...cgroup.v1Procs.map(tasksBeside), ...(cgroup.resctrl ?? [])]);
 }
 
 /**

@@ -128,6 +128,7 @@ export function prepareDetached(request: DetachedRequest, programs?: ProgramCach
       ? {}
       : {
           cgroup: {
+            ...cgroup,
             path: group,
             v1Procs: v1Procs.map(inGroup),
             ...(v2Dir === undefined ? {} : { v2Dir: inGroup(v2Dir) }),

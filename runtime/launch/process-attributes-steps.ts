@@ -58,10 +58,6 @@ export function setLabels(p: ProgramBuilder, { apparmorProfile, selinuxLabel }: 
 
 /** Parts of the specification that hull does not have: each is named before anything is started. */
 export function refuseUnsupported({ linux }: Spec): void {
-  if (linux.intelRdt)
-    throw new HullError('Cannot use linux.intelRdt: hull has no support for resctrl', {
-      kind: 'unsupported',
-    });
   if (!linux.mountLabel || !hasSelinux()) return;
   throw new HullError('Cannot use linux.mountLabel: hull sets no SELinux contexts on mounts', {
     kind: 'unsupported',

@@ -73,3 +73,13 @@ it('what a request has other than blanks makes another program', () => {
     prepareDetached(request('a', 'a'), programs).program,
   );
 });
+
+it('a kept program enters the group in resctrl too', () => {
+  const resctrl = ['/sys/fs/resctrl/gold/tasks', '/sys/fs/resctrl/gold/mon_groups/a/tasks'];
+  const asked = request('a', 'sys');
+  const { program } = prepareDetached({ ...asked, cgroup: { ...asked.cgroup, resctrl } }, new ProgramCache());
+  const entered = callsOf(program).flatMap(
+    ({ what }) => /^enter cgroup "(\/sys\/fs\/resctrl.*)"$/.exec(what)?.[1] ?? [],
+  );
+  expect([...new Set(entered)]).toEqual(resctrl);
+});

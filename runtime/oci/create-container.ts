@@ -56,6 +56,8 @@ export async function createContainer(context: Context, options: CreateOptions):
   const files = reserveId(context.root, id);
   undo.push(() => removeState(files));
   const place = await groupPlaceOf(context.cgroups, spec, id);
+  const { intelRdt } = spec.linux;
+  const rdt = intelRdt && (await import('./intel-rdt.ts')).placeOf(intelRdt, id);
   let state: ContainerState = {
     id,
     init_process_pid: 0,
@@ -66,6 +68,7 @@ export async function createContainer(context: Context, options: CreateOptions):
     owner: ownerName(),
     ...(place ? { cgroup_path: place.path } : {}),
     ...(place?.systemd ? { systemd: place.systemd } : {}),
+    ...(rdt ? { intel_rdt: rdt.place } : {}),
     ...(sharesMounts(spec) ? { mounts_at_root: countMounts(rootfs) } : {}),
     config: spec,
     start_steps: [],
@@ -83,13 +86,17 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (taken && taken.found > 0)
     warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
   else if (group) undo.push(() => group.remove());
+  if (rdt) {
+    undo.push(() => rdt.remove());
+    rdt.make();
+  }
   const notify = process.env.NOTIFY_SOCKET ? await import('./notify-socket.ts') : undefined;
   const wanted = { ...spec, process: withSockets(await withHome(spec.process, rootfs)) };
   const request: DetachedRequest = {
     id,
     spec: withHooksEnvironment(withLimits(context, notify?.withNotifyFolder(wanted, files) ?? wanted)),
     rootMounts: [{ type: 'bind', source: rootfs, target: '', options: ['rbind'] }],
-    cgroup: group?.entry ?? { v1Procs: [] },
+    cgroup: { ...(group?.entry ?? { v1Procs: [] }), ...(rdt ? { resctrl: rdt.place.tasks } : {}) },
     noPivot: options.noPivot,
     startFifo: files.startFifo,
     outcomeFifo: files.outcomeFifo,

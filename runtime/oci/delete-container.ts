@@ -1,4 +1,5 @@
 import { HullError } from '../base/errors.ts';
+import { removeResctrl } from '../cgroups/resctrl.ts';
 import type { Context } from './context.ts';
 import { groupOf } from './groups.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
@@ -32,6 +33,7 @@ export async function deleteContainer(
     await untilGone(context, state);
     if (!empty) await group.remove();
     await removeOwnMounts(state);
+    if (state.intel_rdt) removeResctrl(state.intel_rdt);
   } catch (error) {
     // Killed, and held by something that is not ours (frozen in another group): it goes when that lets go of it.
     if (!force) throw error;

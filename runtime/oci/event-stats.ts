@@ -1,8 +1,9 @@
+import { type ResctrlPlace, resctrlStats } from '../cgroups/resctrl.ts';
 import type { Counter } from '../cgroups/stats/memory-stats.ts';
 import type { CgroupStats } from '../cgroups/stats/stats.ts';
 
 /** A group's use under the names of runc's `events` (types.Stats): who reads the one reads the other. What nobody counts is absent. */
-export function eventStats({ cpu, memory, io, pids, hugetlb }: CgroupStats): object {
+export function eventStats({ cpu, memory, io, pids, hugetlb }: CgroupStats, rdt?: ResctrlPlace): object {
   return {
     ...(cpu && {
       cpu: {
@@ -38,7 +39,7 @@ export function eventStats({ cpu, memory, io, pids, hugetlb }: CgroupStats): obj
       },
     }),
     hugetlb: hugetlb ?? {},
-    intel_rdt: {},
+    intel_rdt: rdt ? resctrlStats(rdt) : {},
     network_interfaces: [],
   };
 }

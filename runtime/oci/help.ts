@@ -2,6 +2,7 @@ import type { OptionTable } from './options.ts';
 
 /** What a verb takes behind its options, and what it does. */
 const verbs: Readonly<Record<string, readonly [words: string, use: string]>> = {
+  checkpoint: ['<container-id>', 'not there: hull has no checkpoints'],
   create: ['<container-id>', 'make a container; its command waits for "start"'],
   delete: ['<container-id>', 'remove all that is left of a container that does not run'],
   events: ['<container-id>', "print a container's use of resources, and that it ran out of memory"],
@@ -11,6 +12,7 @@ const verbs: Readonly<Record<string, readonly [words: string, use: string]>> = {
   list: ['', 'list the containers'],
   pause: ['<container-id>', 'freeze all processes of a container'],
   ps: ['<container-id> [option of ps …]', 'list the processes of a container'],
+  restore: ['<container-id>', 'not there: hull has no checkpoints'],
   resume: ['<container-id>', 'let the processes of a paused container go on'],
   run: ['<container-id>', 'create and start a container, wait for its end and delete it'],
   spec: ['', 'write a config.json to begin with'],
@@ -19,12 +21,13 @@ const verbs: Readonly<Record<string, readonly [words: string, use: string]>> = {
   update: ['<container-id>', 'change the limits of a container'],
 };
 
-/** Of a verb, or without one of the whole command line. */
-export function helpText(verb: string, table: OptionTable, known: readonly string[]): string {
+/** Of a verb, or without one of the whole command line. `called` is what that is called as. */
+export function helpText(called: string, verb: string, table: OptionTable): string {
   const [words, use] = verbs[verb] ?? ['<command> [argument …]', 'Open Container Initiative runtime'];
   const isVerb = Object.hasOwn(verbs, verb);
-  const name = isVerb ? `hull-oci ${verb}` : 'hull-oci';
-  const options = Object.entries(table).map(([option, { takes, short }]) => {
+  const name = isVerb ? `${called} ${verb}` : called;
+  const shown = Object.entries(table).filter(([option]) => option !== 'called-as');
+  const options = shown.map(([option, { takes, short }]) => {
     const value = takes === 'nothing' ? '' : ' value';
     const once = takes === 'list' ? ' (may be given several times)' : '';
     return `--${option}${value}${short === undefined ? '' : `, -${short}${value}`}${once}`;
@@ -35,7 +38,9 @@ export function helpText(verb: string, table: OptionTable, known: readonly strin
     ['USAGE', [usage.trimEnd()]],
     ...(isVerb
       ? []
-      : [['COMMANDS', known.map((each) => `${each.padEnd(10)}${verbs[each]?.[1] ?? ''}`)] as const]),
+      : [
+          ['COMMANDS', Object.entries(verbs).map(([each, [, does]]) => `${each.padEnd(12)}${does}`)] as const,
+        ]),
     [
       isVerb ? 'OPTIONS' : 'GLOBAL OPTIONS',
       [...options, '--help, -h'].filter((line, at, all) => all.indexOf(line) === at),

@@ -23,6 +23,7 @@ import { runtimeFolder } from './privileges.ts';
 type Command = (context: Context, args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, Command>> = {
+  checkpoint: async (_, args) => withoutCheckpoints('checkpoint', args),
   create: createCommand,
   delete: deleteCommand,
   events: eventsCommand,
@@ -32,6 +33,7 @@ const commands: Readonly<Record<string, Command>> = {
   list: listCommand,
   pause: pauseCommand,
   ps: psCommand,
+  restore: async (_, args) => withoutCheckpoints('restore', args),
   resume: resumeCommand,
   run: runCommand,
   spec: specCommand,
@@ -55,20 +57,23 @@ const table = {
   criu: { takes: 'text' },
   version: { takes: 'nothing', short: 'v' },
   help: { takes: 'nothing', short: 'h' },
+  'called-as': { takes: 'text' },
 } as const;
 
 /** One call of the OCI runtime command line; answers its exit status. */
 export async function ociMain(args: readonly string[], caller: Caller = ownCaller): Promise<number> {
   let context: Context | undefined;
   let verb = '';
+  let name = 'hull-oci';
   try {
     const { values, rest } = parseOptions(args, table, { stopAtWord: true });
     verb = rest[0] ?? '';
+    name = values['called-as'] ?? name;
     if (!forOthers.has(verb) || values.version || values.help || values.debug)
       caller.needOwnProcess(`the verb ${verb}`);
     if (values.version) {
       const { versionText } = await import('./version.ts');
-      caller.write(1, versionText());
+      caller.write(1, versionText(name));
       return 0;
     }
     if (values.help || verb === '' || verb === 'help') throw new HelpWanted(table);
@@ -96,7 +101,7 @@ export async function ociMain(args: readonly string[], caller: Caller = ownCalle
     if (error instanceof OwnProcessNeeded) throw error;
     if (error instanceof HelpWanted) {
       const { helpText } = await import('./help.ts');
-      caller.write(1, helpText(verb, error.table, Object.keys(commands)));
+      caller.write(1, helpText(name, verb, error.table));
       return 0;
     }
     fail(context ?? { caller }, error);
@@ -117,4 +122,10 @@ function cgroupsOf(manager: string | undefined, systemd: boolean): Context['cgro
 /** crun takes `file:<path>` as well. */
 function logFile(caller: Caller, log: string | undefined): { readonly log?: string } {
   return log === undefined || log === '' ? {} : { log: caller.path(log.replace(/^file:/, '')) };
+}
+
+/** Verbs of runc's that hull has not say so. */
+function withoutCheckpoints(verb: string, args: readonly string[]): never {
+  if (args.some((word) => word === '-h' || word === '--help')) throw new HelpWanted({});
+  throw new HullError(`Cannot ${verb} a container: hull has no checkpoints`, { kind: 'unsupported' });
 }

@@ -1,9 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { findResctrl } from '../cgroups/resctrl.ts';
 import { describeOci } from './oci-suite.ts';
 import { defaultSpec } from './spec-template.ts';
 
+const hasResctrl = findResctrl() !== undefined;
 const verbs =
   'create delete events exec features kill list pause ps resume run spec start state update'.split(' ');
 
@@ -12,6 +15,23 @@ describeOci('what hull oci says', (fixture) => {
     const { code, stdout } = await fixture().oci('--version');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^hull-oci version \d+\.\d+\.\d+\n(commit: [0-9a-f]{40}\n)?spec: 1\.2\.0\n/);
+  });
+
+  it('all that under the name of a link to it, as in the place of runc', async () => {
+    const f = fixture();
+    const link = join(f.dir, 'runc');
+    await symlink(join(import.meta.dirname, '../bin/hull-oci'), link);
+    expect((await f.command(link, '--version')).stdout).toMatch(/^runc version \d/);
+    expect((await f.command(link, 'run', '-h')).stdout).toMatch(/^NAME:\n {3}runc run - /);
+    expect((await f.command(link, '--root', f.root, 'list', '-q')).stdout).toBe('');
+  });
+
+  it('that it has no checkpoints', async () => {
+    for (const verb of ['checkpoint', 'restore'])
+      expect(await fixture().oci(verb, 'a')).toMatchObject({
+        code: 1,
+        stderr: `hull oci: Cannot ${verb} a container: hull has no checkpoints\n`,
+      });
   });
 
   it('help: all verbs, and of each verb its options', async () => {
@@ -62,6 +82,20 @@ describeOci('what hull oci says', (fixture) => {
         stdout: '',
         stderr: 'hull oci: linux.mountLabel is passed over: SELinux is not enabled in this kernel\n',
       });
+    },
+  );
+
+  it.skipIf(hasResctrl)(
+    `that there is no resctrl for linux.intelRdt, and which field is wrong${hasResctrl ? ' (skipped: there is one)' : ''}`,
+    async () => {
+      const f = fixture();
+      await f.configure(['true'], { linux: { intelRdt: { l3CacheSchema: 'L3:0=f' } } });
+      expect(await f.oci('run', f.id())).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/linux\.intelRdt: found no mounted resctrl file system/),
+      });
+      await f.configure(['true'], { linux: { intelRdt: { memBwSchema: 'L3:0=f' } } });
+      expect((await f.oci('run', f.id())).stderr).toContain('linux.intelRdt.memBwSchema: found "L3:0=f"');
     },
   );
 

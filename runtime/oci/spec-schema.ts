@@ -81,6 +81,15 @@ export const specSchema = object({
       ),
       cgroupsPath: optional(text),
       resources: orNull(object({})),
+      intelRdt: orNull(
+        object({
+          closID: optional(text),
+          l3CacheSchema: optional(text),
+          memBwSchema: optional(matching(/^(MB:[^\n]*)?$/, 'a line as MB:0=20')),
+          enableCMT: optional(flag),
+          enableMBM: optional(flag),
+        }),
+      ),
       sysctl: orNull(map(text)),
       maskedPaths: orNull(list(absolute)),
       readonlyPaths: orNull(list(absolute)),

@@ -12,6 +12,7 @@ import {
 import { join } from 'node:path';
 import { codeOf, HullError } from '../base/errors.ts';
 import type { Spec } from '../base/oci.ts';
+import type { ResctrlPlace } from '../cgroups/resctrl.ts';
 import type { Manager } from '../cgroups/systemd/systemctl.ts';
 import type { LaunchStep } from '../launch/types.ts';
 
@@ -28,6 +29,8 @@ export interface ContainerState {
   readonly owner: string;
   /** Below every hierarchy's root; absent where the container has no cgroup. */
   readonly cgroup_path?: string;
+  /** Where it is in resctrl. */
+  readonly intel_rdt?: ResctrlPlace;
   /** Whose systemd has made the cgroup, as a unit. */
   readonly systemd?: Manager;
   /** Mounts at the root before the container's own, where it has no mount namespace. */

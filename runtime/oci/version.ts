@@ -1,15 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { codeOf } from '../base/errors.ts';
+import { libseccompVersion } from '../sys/libseccomp.ts';
 
 /** Lines as those of runc and crun: who reads their versions (Docker, podman) reads these. The last one, as crun's, is what can be asked for. */
-export function versionText(): string {
+export function versionText(name: string): string {
   const commit = commitOf(import.meta.dirname);
+  const seccomp = libseccompVersion();
   const lines = [
-    'hull-oci version 0.1.0',
+    `${name} version 0.1.0`,
     ...(commit === undefined ? [] : [`commit: ${commit}`]),
     'spec: 1.2.0',
     `node: ${process.version}`,
+    ...(seccomp === undefined ? [] : [`libseccomp: ${seccomp}`]),
     '+SYSTEMD +APPARMOR +CAP +SECCOMP +EBPF',
   ];
   return `${lines.join('\n')}\n`;

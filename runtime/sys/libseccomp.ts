@@ -99,6 +99,17 @@ function exportFilter(lib: Library, context: unknown): Buffer {
   }
 }
 
+/** seccomp_version(3): `2.5.4`; undefined where the library is not installed. */
+export function libseccompVersion(): string | undefined {
+  try {
+    const numbers: unknown = koffi.decode(library().version(), 'uint32_t', 3);
+    return Array.from(numbers as ArrayLike<number>).join('.');
+  } catch (error) {
+    if (error instanceof HullError && error.kind === 'unsupported') return undefined;
+    throw error;
+  }
+}
+
 function must(outcome: number, action: string): void {
   if (outcome >= 0) return;
   throw new HullError(
@@ -113,6 +124,7 @@ type Library = ReturnType<typeof bind>;
 function bind() {
   const lib = load();
   return {
+    version: lib.func('const void *seccomp_version()'),
     init: lib.func('void *seccomp_init(uint32_t)'),
     release: lib.func('void seccomp_release(void *)'),
     archResolve: lib.func('uint32_t seccomp_arch_resolve_name(const char *)'),

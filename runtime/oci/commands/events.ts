@@ -24,7 +24,8 @@ export async function eventsCommand(context: Context, args: readonly string[]): 
     throw new HullError(`Cannot watch container ${state.id}: container with id ${state.id} is not running`, {
       kind: 'conflict',
     });
-  const stats = async () => print({ type: 'stats', id: state.id, data: eventStats(await group.stats()) });
+  const stats = async () =>
+    print({ type: 'stats', id: state.id, data: eventStats(await group.stats(), state.intel_rdt) });
   if (values.stats) {
     await stats();
     return 0;

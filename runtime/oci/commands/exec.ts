@@ -73,7 +73,10 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
   needOwnProcessForListener(context, seccomp);
   const request: DetachedExecRequest = {
     target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
-    cgroup: await subgroupEntry(entry ?? { v1Procs: [] }, values.cgroup),
+    cgroup: {
+      ...(await subgroupEntry(entry ?? { v1Procs: [] }, values.cgroup)),
+      ...(state.intel_rdt ? { resctrl: state.intel_rdt.tasks } : {}),
+    },
     process,
     preservedDescriptors: descriptorCount(values['preserve-fds']),
     ...(seccomp ? { seccomp } : {}),

@@ -18,7 +18,7 @@ export async function featuresCommand(context: Context, args: readonly string[])
       seccomp: { enabled: true },
       apparmor: { enabled: false },
       selinux: { enabled: false },
-      intelRdt: { enabled: false },
+      intelRdt: { enabled: true },
     },
     annotations: {},
   };

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { HullError } from '../../base/errors.ts';
 import type { Resources } from '../../base/oci.ts';
+import { writeSchemata } from '../../cgroups/resctrl.ts';
 import type { Context } from '../context.ts';
 import { needGroup } from '../groups.ts';
 import { oneId } from '../one-id.ts';
@@ -26,9 +28,14 @@ const fields = {
   'pids-limit': ['pids', 'limit'],
 } as const;
 
+/** Lines of the schemata of resctrl. */
+const schemas = ['l3-cache-schema', 'mem-bw-schema'] as const;
+
 const text = { takes: 'text' } as const;
 const table = {
   resources: { takes: 'text', short: 'r' },
+  'l3-cache-schema': text,
+  'mem-bw-schema': text,
   ...(Object.fromEntries(Object.keys(fields).map((name) => [name, text])) as Record<
     keyof typeof fields,
     typeof text
@@ -38,8 +45,15 @@ const table = {
 export async function updateCommand(context: Context, args: readonly string[]): Promise<number> {
   const { values, rest } = parseOptions(args, table);
   const state = readState(context.root, oneId(rest, 'update'));
+  const lines = schemas.flatMap((name) => values[name] ?? []);
+  if (lines.length > 0 && !state.intel_rdt)
+    throw new HullError(`Cannot update container ${state.id}: it has no linux.intelRdt to change`, {
+      kind: 'unsupported',
+    });
   const group = await needGroup(state, 'update');
   await group.update(values.resources === undefined ? fromOptions(values) : fromFile(values.resources));
+  if (state.intel_rdt && lines.length > 0)
+    writeSchemata(dirname(state.intel_rdt.tasks[0] ?? ''), [`${lines.join('\n')}\n`]);
   return 0;
 }
 
