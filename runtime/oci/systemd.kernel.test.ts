@@ -66,6 +66,7 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       await configure(['sleep', '1000'], id, { resources }, annotations);
       expect(await run(id)).toMatchObject({ code: 0, stderr: '' });
       const { stdout } = await f.oci('state', id);
+      expect(JSON.parse(stdout)).toMatchObject({ 'systemd-scope': unitOf(id) });
       const pid = String((JSON.parse(stdout) as { readonly pid: number }).pid);
       const path = `/hulltest.slice/${slice}/${unitOf(id)}`;
       const groups = readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim().split('\n');
