@@ -50,6 +50,11 @@ describe.each(places)('$title', ({ definition, driver }) => {
     return fresh;
   }
 
+  /** What is small of a removed container or layer is removed in the moment after. */
+  async function expectBefore(here: Stand): Promise<void> {
+    await expect.poll(() => storeState(here), { timeout: 30_000, interval: 500 }).toEqual(before);
+  }
+
   describe.each(works)('$name', ({ perform, prepare, expectDone, expectWhole, undo }) => {
     let wholeMs = 0;
 
@@ -64,7 +69,7 @@ describe.each(places)('$title', ({ definition, driver }) => {
       await expectWhole(docker);
       await expectDone(docker);
       await undo(docker);
-      expect(await storeState(here)).toEqual(before);
+      await expectBefore(here);
       sound = true;
     });
 
@@ -85,7 +90,7 @@ describe.each(places)('$title', ({ definition, driver }) => {
       await perform(docker);
       await expectDone(docker);
       await undo(docker);
-      expect(await storeState(here)).toEqual(before);
+      await expectBefore(here);
       sound = true;
     });
   });
