@@ -172,9 +172,9 @@ describe('compileContainer', () => {
       'Cannot set sysctl "kernel.msgmax": the container has no ipc namespace of its own',
     ],
     [
-      'resctrl',
+      'resctrl without a group',
       withSpec({ linux: { ...request.spec.linux, intelRdt: {} } }),
-      'Cannot use linux.intelRdt: hull has no support for resctrl',
+      'Cannot use linux.intelRdt: found no group of resctrl to enter',
     ],
   ])('refuses %s', (_, bad, message) => {
     expect(() => compileContainer(bad)).toThrow(message);

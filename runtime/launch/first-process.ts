@@ -46,7 +46,7 @@ export function becomeContainer(
   form: FirstProcessForm,
 ): void {
   const { spec } = request;
-  refuseUnsupported(spec);
+  refuseUnsupported(spec, request.cgroup);
   checkSysctls(spec);
   if (form.diesWithParent) dieWithParent(p);
   p.call('prctl', [named(PRCTL.SET_DUMPABLE, 'PR_SET_DUMPABLE'), 0, 0, 0, 0], {

@@ -6,6 +6,7 @@ import { named } from './constants.ts';
 import { quote } from './mount-steps.ts';
 import type { Cell } from './program.ts';
 import { address, type ProgramBuilder } from './program-builder.ts';
+import type { CgroupEntry } from './types.ts';
 
 /** How the process is scheduled: while it still has the rights to ask for that. */
 export function setScheduling(p: ProgramBuilder, { ioPriority, scheduler }: Process): void {
@@ -57,7 +58,12 @@ export function setLabels(p: ProgramBuilder, { apparmorProfile, selinuxLabel }: 
 }
 
 /** Parts of the specification that hull does not have: each is named before anything is started. */
-export function refuseUnsupported({ linux }: Spec): void {
+export function refuseUnsupported({ linux }: Spec, { resctrl }: CgroupEntry): void {
+  // Making the group is the caller's; the program enters it.
+  if (linux.intelRdt && !resctrl)
+    throw new HullError('Cannot use linux.intelRdt: found no group of resctrl to enter', {
+      kind: 'unsupported',
+    });
   if (!linux.mountLabel || !hasSelinux()) return;
   throw new HullError('Cannot use linux.mountLabel: hull sets no SELinux contexts on mounts', {
     kind: 'unsupported',
