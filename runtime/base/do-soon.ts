@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Long enough that a short container's whole life is over before. */
-const pauseMs = 100;
+/** Long enough that the answer is on its way, and too short for anybody to look in between by chance. */
+const pauseMs = 20;
 
 /** What nobody waits for, in the moment after; each under the name of what it is about. */
 export class DoSoon {
