@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -118,6 +119,25 @@ test('what could not be flushed is told, and the flushed one stays to fall back 
   await failing.flush();
   expect(told).toEqual([path]);
   expect((await readdir(failing.folder(id))).sort()).toEqual(['container.flushed.json', 'container.json']);
+});
+
+test('what is small of a removed one goes in the moment after, or with the next start', async () => {
+  await store.readAll();
+  const removing = join(folder, 'containers.removing');
+  await store.write(record);
+  await store.remove(id);
+  // At once: the moment after may come at the next turn.
+  expect(readdirSync(removing)).toEqual([id]);
+  await store.flush();
+  expect(await readdir(removing)).toEqual([]);
+  await store.write(record);
+  await store.remove(id);
+  expect(await new RecordStore(store.root).readAll()).toEqual([]);
+  expect(await readdir(removing)).toEqual([]);
+  await store.write(record);
+  await writeFile(join(store.folder(id), 'log'), Buffer.alloc(100_000));
+  await store.remove(id);
+  expect(await readdir(removing)).toEqual([]);
 });
 
 test('a waiter sees a state that lasts only for one change', async () => {

@@ -117,8 +117,7 @@ export class RecordStore {
   /** Every container folder there is, in no order. A damaged record is an answer, not an error. */
   async readAll(): Promise<readonly StoredContainer[]> {
     await mkdir(this.root, { recursive: true, mode: 0o710 });
-    await rm(this.#removing, { recursive: true, force: true });
-    await mkdir(this.#removing, { mode: 0o700 });
+    await this.#clearRemoving();
     await this.#reserve.fill();
     const ids = (await readdir(this.root)).filter((name) => /^[0-9a-f]{64}$/.test(name));
     return await Promise.all(ids.map((id) => this.#read(id)));
@@ -167,6 +166,19 @@ export class RecordStore {
     markRemoving(this.folder(id), state.volumes === true);
     this.#marked.add(id);
     return true;
+  }
+
+  /** What a killed daemon had moved aside goes. Where there is no room for the folder, removals do without it. */
+  async #clearRemoving(): Promise<void> {
+    try {
+      await mkdir(this.#removing, { recursive: true, mode: 0o700 });
+    } catch (error) {
+      if (isFull(error)) return;
+      throw error;
+    }
+    for (const name of await readdir(this.#removing)) {
+      await rm(join(this.#removing, name), { recursive: true, force: true });
+    }
   }
 
   /** False where there is no room for that. */
