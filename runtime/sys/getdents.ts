@@ -23,18 +23,20 @@ export function readRecords(folder: string | Buffer): Buffer {
   try {
     const pieces: Buffer[] = [];
     for (;;) {
-      const buffer = Buffer.allocUnsafe(32_768);
-      const length = check(getdents(getdentsNumber, fd, buffer, buffer.length), {
-        syscall: 'getdents64',
-        path: folder.toString(),
-      });
-      if (length === 0) return pieces.length === 1 ? (pieces[0] ?? buffer) : Buffer.concat(pieces);
-      pieces.push(buffer.subarray(0, length));
+      const outcome = getdents(getdentsNumber, fd, scratch, scratch.length);
+      if (outcome.value === -1) check(outcome, { syscall: 'getdents64', path: folder.toString() });
+      if (outcome.value === 0) break;
+      pieces.push(Buffer.from(scratch.subarray(0, outcome.value)));
     }
+    const [first] = pieces;
+    return first && pieces.length === 1 ? first : Buffer.concat(pieces);
   } finally {
     closeSync(fd);
   }
 }
+
+/** For all calls, which are synchronous: a walk makes thousands of them. */
+const scratch = Buffer.allocUnsafeSlow(65_536);
 
 /** Those of the records that are wanted, in the folder's own order, never `.` and `..`. */
 export function* recordsIn(

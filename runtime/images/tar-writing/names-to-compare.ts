@@ -25,13 +25,13 @@ export function namesThatDiffer(
   isSame: (inode: number) => boolean,
 ): readonly NameToCompare[] {
   const [own, old] = [layer.records(), parent.records()];
-  const isPlain = ({ inode, type }: Pick<DirectoryRecord, 'inode' | 'type'>): boolean =>
+  const isPlain = (inode: number, type: number): boolean =>
     type !== 0 && type !== directoryType && isSame(inode);
   const isSameFolder = ({ inode, type }: DirectoryRecord): boolean => type === directoryType && isSame(inode);
   const found: NameToCompare[] = [];
   if (own.equals(old)) {
     // As a rule: the same names for the same inodes.
-    for (const record of recordsIn(own, (inode, type) => !isPlain({ inode, type })))
+    for (const record of recordsIn(own, (inode, type) => !isPlain(inode, type)))
       found.push({ name: record.name, sameFolder: isSameFolder(record) });
   } else {
     const before = new Map(Array.from(recordsIn(old), (record) => [record.name, record]));
@@ -39,7 +39,7 @@ export function namesThatDiffer(
       const other = before.get(record.name);
       before.delete(record.name);
       const isOne = other?.inode === record.inode && other.type === record.type;
-      if (!isOne || !isPlain(record))
+      if (!isOne || !isPlain(record.inode, record.type))
         found.push({ name: record.name, sameFolder: isOne && isSameFolder(record) });
     }
     for (const name of before.keys()) found.push({ name, sameFolder: false });

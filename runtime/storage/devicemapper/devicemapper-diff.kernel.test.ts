@@ -38,7 +38,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
         await driver.remove('c1');
       }
     },
-    5 * minutes,
+    30 * minutes,
   );
 
   it(
@@ -63,7 +63,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
         for (const depth of [3, 2, 1]) await driver.remove(`c${depth}`);
       }
     },
-    5 * minutes,
+    30 * minutes,
   );
 
   it(
@@ -79,7 +79,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       });
       expect(await compared(driver, 'large')).toMatchObject({ hinted: true, delta: true });
     },
-    5 * minutes,
+    30 * minutes,
   );
 
   it(
@@ -106,7 +106,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       await running[Symbol.asyncDispose]();
       await driver.release('c1');
     },
-    minutes,
+    10 * minutes,
   );
 
   it(
@@ -136,7 +136,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       expect(await compared(driver, 'cut')).toMatchObject({ hinted: true, delta: true });
       expect(await compared(driver, 'c1')).toMatchObject({ hinted: true, delta: true });
     },
-    2 * minutes,
+    10 * minutes,
   );
 
   it(
@@ -157,7 +157,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       }
       expect(await compared(driver, 'c1')).toMatchObject({ hinted: true, delta: true });
     },
-    minutes,
+    10 * minutes,
   );
 
   it(
@@ -178,7 +178,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       deviceMapper.message(names.pool, 'release_metadata_snap');
       for (const id of ['c1', 'base']) await next.remove(id);
     },
-    2 * minutes,
+    10 * minutes,
   );
 
   it(
@@ -203,7 +203,7 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
       );
       expect(await diffLine(driver)).toMatch(/^thin_delta [0-9.]+$/);
     },
-    2 * minutes,
+    10 * minutes,
   );
 });
 
