@@ -23,7 +23,9 @@ export default defineConfig({
           include: [`${roots}/**/*.kernel.test.ts`, `${roots}/**/*.browser.test.ts`],
           fileParallelism: false,
           testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // For emulated guests too: the command line's, which they have for tests, does not reach projects.
+          hookTimeout: 600_000,
+          expect: { poll: { timeout: 50_000 } },
           // One kernel, shared with whatever else the machine does: CI tries again, and names what needed it as flaky.
           retry: process.env.CI ? 1 : 0,
         },

@@ -7,7 +7,7 @@ import { type CheckoutGuest, checkout } from './guest-session.ts';
 const report = '/root/report.json';
 
 // Under emulation everything takes ten to twenty times as long.
-const vitestTimes = ['--testTimeout=600000', '--hookTimeout=600000', '--teardownTimeout=60000'];
+const vitestTimes = ['--testTimeout=600000', '--teardownTimeout=60000'];
 // The guest's Node runs TypeScript itself: no transform, no loader.
 const native = ['--experimental.viteModuleRunner=false', '--experimental.nodeLoader=false'];
 
