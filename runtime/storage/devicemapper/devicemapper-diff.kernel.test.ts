@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
-import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { run } from '../../base/command.ts';
 import {
@@ -19,6 +19,7 @@ import { withRoot } from '../with-root.ts';
 import { openTree } from '../with-tree.ts';
 import { DeviceNames } from './device-names.ts';
 import { smallPool, whyNoPool } from './pool-fixture.ts';
+import { parsePoolStatus } from './tables.ts';
 
 const minutes = 60_000;
 const unless = await whyNoPool('thin_delta');
@@ -182,6 +183,48 @@ describe.skipIf(unless !== undefined)(unless ? `${title} (skipped: ${unless})` :
   );
 
   it(
+    "in a pool of the host's a metadata snapshot of somebody else is left to them, and one of ours is released",
+    async () => {
+      const pool = `w-given-${process.pid}`;
+      const options = new Map([
+        ['dm.thinpooldev', pool],
+        ['dm.basesize', '512M'],
+      ]);
+      const place = await makePlace('devicemapper', options, tmpdir());
+      onTestFinished(() => place.delete());
+      await givePool(pool, dirname(place.home));
+      const driver = await place.open();
+      await driver.create('base', undefined);
+      await withRoot(driver, 'base', async (root) => plantPlaces(root));
+      await driver.create('c1', 'base');
+      await withRoot(driver, 'c1', async (root) => writeFile(join(root, 'new'), 'new'));
+      expect(await compared(driver, 'c1')).toMatchObject({ hinted: true, delta: true });
+      deviceMapper.message(pool, 'reserve_metadata_snap');
+      expect(await compared(driver, 'c1')).toMatchObject({
+        hinted: true,
+        delta: false,
+        line: expect.stringContaining('somebody else holds its snapshot'),
+      });
+      await driver.close();
+      const second = await place.open();
+      expect(await second.reconcile(new Set())).toEqual([]);
+      const { heldRoot } = parsePoolStatus(pool, deviceMapper.status(pool)[0]?.params ?? '');
+      expect(heldRoot).toBeGreaterThan(0);
+      await second.close();
+      // As a crash in the middle of a diff leaves it.
+      await writeFile(join(place.home, 'metadata-snapshot'), String(heldRoot));
+      const third = await place.open();
+      expect(await third.reconcile(new Set())).toEqual([
+        expect.stringMatching(/^Released the metadata snapshot/),
+      ]);
+      expect(await compared(third, 'c1')).toMatchObject({ hinted: true, delta: true });
+      for (const id of ['c1', 'base']) await third.remove(id);
+      await third.close();
+    },
+    10 * minutes,
+  );
+
+  it(
     'many at once take turns',
     async () => {
       const { driver } = await opened();
@@ -215,6 +258,27 @@ async function opened() {
   const keyOf = async (id: string): Promise<string> =>
     (JSON.parse(await readFile(join(place.home, 'records', `${id}.json`), 'utf8')) as { key: string }).key;
   return { place, driver, names: new DeviceNames(place.home), keyOf };
+}
+
+/** A thin pool on loop devices, gone after the test. */
+async function givePool(pool: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const loops: string[] = [];
+  for (const [name, mebibytes] of [
+    ['given-data', 1024],
+    ['given-metadata', 64],
+  ] as const) {
+    await run('truncate', ['-s', `${mebibytes}M`, join(folder, name)]);
+    const { stdout } = await run('losetup', ['--find', '--show', join(folder, name)]);
+    loops.push(stdout.trim());
+    onTestFinished(async () => {
+      await run('losetup', ['--detach', stdout.trim()]);
+    });
+  }
+  await run('dmsetup', ['create', pool, '--table', `0 2097152 thin-pool ${loops[1]} ${loops[0]} 256 1024`]);
+  onTestFinished(async () => {
+    await run('dmsetup', ['remove', pool]);
+  });
 }
 
 /** Whether there was a hint, and with thin_delta; it must find what a walk does. */
