@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, readlink, realpath, rm } from 'node:fs/promises';
+import { Agent } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -25,8 +26,11 @@ export class TestDaemon implements AsyncDisposable {
     this.folder = folder;
     this.#words = words;
     this.socketPath = join(folder, 'hull.sock');
-    // No agent: a kept connection would outlive a killed daemon.
-    this.docker = new Docker({ socketPath: this.socketPath });
+    // A connection each: one that Node's own agent keeps is a dead one after the daemon's end, and where a test has held up its own event loop for
+    // the five seconds after which the daemon closes it.
+    const agent = new Agent({ keepAlive: false });
+    const options: Docker.DockerOptions & { readonly agent: Agent } = { socketPath: this.socketPath, agent };
+    this.docker = new Docker(options);
   }
 
   /** `place`: in which file system its roots are; `options`: words for each of its starts. */
