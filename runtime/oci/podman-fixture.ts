@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmdirSync,
   rmSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -121,7 +122,9 @@ export class Podman implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.call('rm', '--all', '--force', '--time', '0');
     if (this.#asUser) await this.#killUser();
-    removeParents(this.#hierarchies);
+    await removeParents(this.#hierarchies);
+    // The runtime's own folder, where nobody has a container: when conmon cleans up it names no other.
+    if (!this.#asUser) attempt(() => rmdirSync('/run/hull-oci'));
     // Layers belong to subordinate users.
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -145,15 +148,24 @@ export class Podman implements AsyncDisposable {
 }
 
 /**
- * podman leaves the groups that it has made for all its containers, and folders for hierarchies that are not mounted. Those of somebody's
- * containers are not empty.
+ * podman leaves the groups that it has made for all its containers, its last conmon in them for a moment, and plain folders of that name for
+ * hierarchies that are not mounted. Those of somebody's containers are not empty, and stay.
  */
-function removeParents(before: readonly string[]): void {
-  for (const hierarchy of ['.', ...readdirSync(cgroups)])
-    for (const group of ['libpod_parent/conmon', 'libpod_parent'])
-      attempt(() => rmdirSync(join(cgroups, hierarchy, group)));
+async function removeParents(before: readonly string[]): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const parents = ['.', ...readdirSync(cgroups)].map((name) => join(cgroups, name, 'libpod_parent'));
+    const left = parents.filter((parent) => existsSync(parent));
+    if (left.length === 0) break;
+    if (tries > 0) await sleep(100);
+    for (const parent of left) {
+      // A file that a cgroup has cannot be taken away.
+      attempt(() => unlinkSync(join(parent, 'conmon/tasks')));
+      attempt(() => rmdirSync(join(parent, 'conmon')));
+      attempt(() => rmdirSync(parent));
+    }
+  }
   for (const name of readdirSync(cgroups).filter((each) => !before.includes(each)))
-    attempt(() => rmSync(join(cgroups, name), { recursive: true }));
+    attempt(() => rmdirSync(join(cgroups, name)));
 }
 
 function attempt(remove: () => void): void {
