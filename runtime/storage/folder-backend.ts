@@ -45,7 +45,7 @@ export abstract class FolderBackend implements LayerBackend {
     return mountBelow(this.folder(layer));
   }
 
-  async activate([layer]: LayerChain): Promise<readonly MountSpec[]> {
+  async activate([layer]: LayerChain, _readOnly: boolean): Promise<readonly MountSpec[]> {
     return [{ type: 'bind', source: this.folder(layer), target: '', options: [] }];
   }
 

@@ -35,8 +35,8 @@ export interface LayerBackend {
    * of it away. `parent` is absent where its record is damaged, too.
    */
   destroy(layer: LayerRecord, parent: LayerRecord | undefined): Promise<(() => Promise<void>) | void>;
-  /** Mounts that show the layer. Makes devices. */
-  activate(chain: LayerChain): Promise<readonly MountSpec[]>;
+  /** Mounts that show the layer. Makes devices. Who asks for it `readOnly` mounts it so (`readOnlyMount`). */
+  activate(chain: LayerChain, readOnly: boolean): Promise<readonly MountSpec[]>;
   /** Afterwards nothing host-wide is held; false where somebody still uses it. */
   deactivate(layer: LayerRecord): Promise<boolean>;
   /** It stayed in use: have it go away by itself as soon as its users do, where the kernel can. Answers whether it will. */

@@ -173,7 +173,7 @@ export class RecordedDriver implements StorageDriver {
         return this.#backend.hiddenUser(this.#records.chain(layer)) ? unseen : undefined;
       });
       this.#busy.shown(id);
-      const mounts = await this.#backend.activate(this.#records.chain(layer));
+      const mounts = await this.#backend.activate(this.#records.chain(layer), readOnly);
       if (!brief && !shown) writeSync(lockFile, 'shown to a container\n');
       return { mounts: readOnly ? mounts.map(readOnlyMount) : mounts, lockPath };
     } finally {

@@ -111,10 +111,10 @@ class AufsBackend extends FolderBackend {
     this.#keys.free(layer.key);
   }
 
-  override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
+  override async activate(chain: LayerChain, readOnly: boolean): Promise<readonly MountSpec[]> {
     requireWholeChain(chain);
     const [layer, ...ancestors] = chain;
-    prepareBranch(this.folder(layer), 'write');
+    prepareBranch(this.folder(layer), readOnly ? 'read' : 'write');
     for (const ancestor of ancestors) prepareBranch(this.folder(ancestor), 'read');
     return aufsMounts({
       folder: this.layers,
