@@ -20,8 +20,13 @@ export type HeldThing =
   | { readonly kind: 'device'; readonly major: number; readonly minor: number }
   /** An overlay with this upper folder; `folders` are it and the lower ones, topmost first, on one file system. */
   | { readonly kind: 'overlay'; readonly folders: readonly [upper: string, ...lower: string[]] }
-  /** A file system by its type and what mountinfo tells of it: its source (zfs) or one of its own options (aufs). */
-  | { readonly kind: 'file-system'; readonly type: string; readonly text: string }
+  /** A file system by its type and the source that mountinfo tells; of a union `folders` are its branches. */
+  | {
+      readonly kind: 'file-system';
+      readonly type: string;
+      readonly source: string;
+      readonly folders?: readonly string[];
+    }
   /** A folder: binds of it or of something in it, files open below it. */
   | { readonly kind: 'folder'; readonly path: string };
 
@@ -95,9 +100,8 @@ function mountSearch(thing: HeldThing): MountSearch {
       return overlaySearch(thing.folders[0]);
     case 'file-system':
       return {
-        text: escapeMountPath(thing.text),
-        matches: ({ type, source, superOptions }) =>
-          type === thing.type && (source === thing.text || superOptions.includes(thing.text)),
+        text: escapeMountPath(thing.source),
+        matches: ({ type, source }) => type === thing.type && source === thing.source,
       };
     case 'folder':
       return folderSearch(thing.path);

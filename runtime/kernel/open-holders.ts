@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { makeDevice, splitDevice } from '../sys/mknod.ts';
 import type { HeldThing, Holder } from './holders.ts';
 import { mountNamespaceOf, processIds, readMountNamespaces } from './mount-namespaces.ts';
-import { isWithin } from './mountinfo.ts';
+import { escapeMountPath, isWithin } from './mountinfo.ts';
 import { attempt, commandOf, type ProcessFile, processFiles, readText } from './process-files.ts';
 
 /** `OVERLAYFS_SUPER_MAGIC`, <linux/magic.h>. */
@@ -42,12 +42,15 @@ function recognition(thing: HeldThing): Recognition {
     case 'overlay':
       return { file: inDetachedOverlay(thing.folders), mapWord: undefined };
     case 'file-system': {
-      const [mount] = readMountNamespaces(thing.text).flatMap(({ mounts }) =>
-        mounts.filter(({ type }) => type === thing.type),
+      const [mount] = readMountNamespaces(escapeMountPath(thing.source)).flatMap(({ mounts }) =>
+        mounts.filter(({ type, source }) => type === thing.type && source === thing.source),
       );
       if (mount) return onDevice(mount);
-      // Without a mount the kernel tells nobody which device number it has: all that lost theirs are taken for it.
-      return { file: isDetached(foreignMagics.get(thing.type)), mapWord: undefined };
+      // Without a mount the kernel tells nobody which device number it has: all that lost theirs are taken for it, of a union
+      // those whose path is in one of its branches.
+      const detached = isDetached(foreignMagics.get(thing.type));
+      const { folders } = thing;
+      return { file: (file) => detached(file) && (!folders || isInAny(folders, file)), mapWord: undefined };
     }
     case 'folder':
       return { file: ({ target }) => isWithin(target, thing.path), mapWord: ` ${thing.path}/` };
@@ -79,10 +82,16 @@ function inDetachedOverlay(folders: readonly string[]): Recognition['file'] {
   return ({ link, target }) => {
     if (!isDetachedOverlay({ link, target })) return false;
     const inode = statSync(link).ino;
-    const path = target.replace(/ \(deleted\)$/, '');
-    return folders.some((folder) => attempt(() => lstatSync(join(folder, path)))?.ino === inode);
+    return folders.some((folder) => fileIn(folder, target)?.ino === inode);
   };
 }
+
+const isInAny = (folders: readonly string[], { target }: Pick<ProcessFile, 'target'>): boolean =>
+  folders.some((folder) => fileIn(folder, target) !== undefined);
+
+/** What a layer has at the place that an open file tells. */
+const fileIn = (folder: string, target: string) =>
+  attempt(() => lstatSync(join(folder, target.replace(/ \(deleted\)$/, ''))));
 
 /** Files of a file system without a block device that no mount table shows, by what statfs(2) calls its type. */
 function isDetached(magic: number | undefined): Recognition['file'] {

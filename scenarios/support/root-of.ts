@@ -10,7 +10,7 @@ export interface RootFacts {
   readonly device: string | undefined;
   /** Words for mount(8) that show it once more, where it is a device or a dataset of its own: `-t zfs tank/hull/x`. */
   readonly mountable: string | undefined;
-  /** The folder in the host that its changes are written to: overlay's upper folder, or the bound one. */
+  /** The folder in the host that its changes are written to: overlay's upper folder, the first branch of an aufs of hull's, or the bound one. */
   readonly folder: string | undefined;
 }
 
@@ -28,7 +28,9 @@ export async function rootOf(t: ScenarioContext, pid: number): Promise<RootFacts
   const upper = superOptions.split(',').find((option) => option.startsWith('upperdir='));
   const device = ownFileSystem && source.startsWith('/dev/') ? source : undefined;
   const bound = ownFileSystem ? undefined : `${dataMount === '/' ? '' : dataMount}${fields[3]}`;
-  const folder = upper === undefined ? bound : await absolute(t, upper.slice('upperdir='.length));
+  // Of an aufs mountinfo names no branch; its source is what the engine called it, and hull calls it by the first.
+  const first = type === 'aufs' && source.startsWith('/') ? source : bound;
+  const folder = upper === undefined ? first : await absolute(t, upper.slice('upperdir='.length));
   const mountable = type === 'zfs' ? `-t zfs ${source}` : device;
   return { type, ownFileSystem, device, mountable, folder };
 }

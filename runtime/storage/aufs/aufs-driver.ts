@@ -1,4 +1,3 @@
-import { readdirSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../../base/command.ts';
@@ -6,8 +5,8 @@ import { HullError, ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 import { coveringMount, readMountInfo } from '../../kernel/mountinfo.ts';
+import { findOpenHolders } from '../../kernel/open-holders.ts';
 import { type ProbeAnswer, probeText } from '../../kernel/probe.ts';
-import { attempt, readText } from '../../kernel/process-files.ts';
 import { holdMounts } from '../../launch/hold-mounts.ts';
 import type { DriverCapabilities, DriverOptions, StorageDriver } from '../driver.ts';
 import { rejectUnknownOptions } from '../driver-options.ts';
@@ -125,22 +124,18 @@ class AufsBackend extends FolderBackend {
     });
   }
 
-  /** The union that has the layer as its first branch, by aufs's own table: mountinfo names no branches. */
-  override heldThing([layer]: LayerChain): HeldThing | undefined {
-    const sysfs = '/sys/fs/aufs';
-    const unions = attempt(() => readdirSync(sysfs)) ?? [];
-    const found = unions.find(
-      (name) =>
-        // The path is as the mount's own namespace has it, and its root may be gone: keys are told by their end.
-        name.startsWith('si_') && isBranch(readText(`${sysfs}/${name}/br0`).trim(), layer.key),
-    );
-    return found === undefined
-      ? undefined
-      : { kind: 'file-system', type: 'aufs', text: found.replace('_', '=') };
+  /**
+   * By its source, which is ours to choose: mountinfo names no branches, and aufs's own table of them (/sys/fs/aufs/si_…/br0) must not be
+   * read, for a union that goes away meanwhile is a null pointer there (aufs 5.10).
+   */
+  override heldThing(chain: LayerChain): Extract<HeldThing, { kind: 'file-system' }> {
+    const [own = this.layers, ...below] = chain.map((layer) => this.folder(layer));
+    return { kind: 'file-system', type: 'aufs', source: own, folders: [own, ...below] };
   }
 
-  override pinned(chain: LayerChain): boolean {
-    return this.heldThing(chain) !== undefined;
+  /** A union that lives on without a mount writes to the first branch: no second one may be put on it. */
+  override hiddenUser(chain: LayerChain): boolean {
+    return findOpenHolders(this.heldThing(chain)).length > 0;
   }
 
   override async status(): Promise<readonly (readonly [string, string])[]> {
@@ -166,10 +161,6 @@ class AufsBackend extends FolderBackend {
       await removeTree(folder);
     }
   }
-}
-
-function isBranch(text: string, key: string): boolean {
-  return ['rw', 'ro+wh'].some((permission) => text.endsWith(`/${key}=${permission}`));
 }
 
 async function describePlace(folder: string) {

@@ -15,7 +15,7 @@ it('one branch is written to, the others keep their whiteouts', () => {
   expect(aufsMounts(mount())).toEqual([
     {
       type: 'aufs',
-      source: 'none',
+      source: '/var/lib/hull/aufs/diff/TOP',
       target: '',
       options: [
         'br:TOP=rw:MID=ro+wh:LOW=ro+wh',

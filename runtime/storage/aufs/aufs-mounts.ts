@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { MountSpec } from '../../kernel/mount-spec.ts';
 
 /** Branches of one union that aufs takes (CONFIG_AUFS_BRANCH_MAX_127, the default). */
@@ -54,7 +55,9 @@ export function aufsMounts({ folder, branches, xino, dirperm1, pageSize }: AufsM
     }
     mounts.push(words);
   }
-  return mounts.map((options) => ({ type: 'aufs', source: 'none', target: '', options, cwd: folder }));
+  // The source says whose union it is: nothing else in mountinfo does.
+  const source = join(folder, writable);
+  return mounts.map((options) => ({ type: 'aufs', source, target: '', options, cwd: folder }));
 }
 
 export interface XinoPlace {

@@ -173,7 +173,7 @@ class ZfsBackend implements LayerBackend {
   }
 
   heldThing([layer]: LayerChain): HeldThing {
-    return { kind: 'file-system', type: 'zfs', text: this.#names.dataset(layer.key) };
+    return { kind: 'file-system', type: 'zfs', source: this.#names.dataset(layer.key) };
   }
 
   pinned([layer]: LayerChain): boolean {
