@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { lstat, mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,6 +50,7 @@ export async function reapDeadRuns(kind: RunKind): Promise<readonly string[]> {
 
 /** Afterwards the cgroups, their processes and the folder are gone. Mounts and namespaces went with the run's first process. */
 export async function removeRunRoot(root: RunRoot): Promise<void> {
+  await thawRun(root);
   for (const cgroup of await cgroupsOfRun(root)) await removeCgroups(cgroup);
   await rm(root.folder, { recursive: true, force: true, maxRetries: 10 });
 }
@@ -82,6 +83,22 @@ function cgroupHierarchies(): readonly string[] {
     const [, target, type] = line.split(' ');
     return target !== undefined && (type === 'cgroup' || type === 'cgroup2') ? [target] : [];
   });
+}
+
+/** Nothing of the run is frozen afterwards. What was killed while it was ends only then (cgroup v1), and with it the run's pid namespace. */
+export async function thawRun(root: RunRoot): Promise<void> {
+  for (const cgroup of await cgroupsOfRun(root)) await thaw(cgroup);
+}
+
+async function thaw(folder: string): Promise<void> {
+  for (const [file, thawed] of [
+    ['freezer.state', 'THAWED'],
+    ['cgroup.freeze', '0'],
+  ] as const) {
+    // Neither is in every hierarchy, and the group may be gone.
+    await writeFile(join(folder, file), thawed, { flag: 'r+' }).catch(() => undefined);
+  }
+  for (const child of readFolders(folder) ?? []) await thaw(join(folder, child));
 }
 
 /** Deepest first. A process that was just killed keeps its cgroup busy for a moment. */

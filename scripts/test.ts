@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { ensureSystemPackages } from '../harness/provision/system-packages.ts';
-import { makeRunRoot, reapDeadRuns, removeRunRoot } from './run-root.ts';
+import { makeRunRoot, reapDeadRuns, removeRunRoot, thawRun } from './run-root.ts';
 import { couldNotStart, describeCounts, readTestReport } from './test-report.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -45,7 +45,12 @@ try {
       setTimeout(() => tests.kill('SIGKILL'), name === 'SIGINT' ? 5000 : 0).unref();
     });
   }
+  // The report is the last thing that is written: what a test left frozen then would keep the namespace, and this run, for ever.
+  const thawing = setInterval(() => {
+    if (existsSync(outputFile)) void thawRun(root);
+  }, 2000);
   const { exitCode } = await tests;
+  clearInterval(thawing);
   const counts = existsSync(outputFile)
     ? readTestReport(readFileSync(outputFile, 'utf8'), exitCode)
     : couldNotStart;
