@@ -39,7 +39,8 @@ function isThere(tool: string): boolean {
  * calls, where other files are in the place of /etc/passwd, /etc/subuid and so on.
  */
 export class Podman implements AsyncDisposable {
-  readonly dir = mkdtempSync(join(tmpdir(), 'hull-podman-'));
+  /** Short names: podman takes no `--runroot` of more than 50 characters, and a run's temporary folder has 36 of them. */
+  readonly dir = mkdtempSync(join(tmpdir(), 'p-'));
   readonly #asUser: boolean;
   readonly #hierarchies = readdirSync(cgroups);
 
@@ -78,7 +79,7 @@ export class Podman implements AsyncDisposable {
   words(...args: readonly string[]): readonly string[] {
     const storage = this.#asUser
       ? []
-      : ['--root', join(this.dir, 'home/storage'), '--runroot', join(this.dir, 'run/storage')];
+      : ['--root', join(this.dir, 'home/storage'), '--runroot', join(this.dir, 'r')];
     const own = ['--storage-driver', 'vfs', '--cgroup-manager', 'cgroupfs', '--events-backend', 'file'];
     return [
       'podman',

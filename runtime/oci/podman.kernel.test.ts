@@ -14,7 +14,8 @@ describe.each([
     if (not !== undefined) return;
     bundle = await OciFixture.create('stand-alone');
     podman = new Podman(bundle, { asUser });
-    expect(await podman.call('import', podman.image, 'hull-test')).toMatchObject({ code: 0 });
+    const { code, stderr } = await podman.call('import', podman.image, 'hull-test');
+    expect(code, stderr).toBe(0);
   });
   afterAll(async () => {
     await podman?.[Symbol.asyncDispose]();
