@@ -155,9 +155,17 @@ class Flags {
 
 /** `MS_BIND|MS_REC`, or `0`. */
 export function mountFlagsText(flags: number): string {
-  const names = Object.entries(MS).filter(([, value]) => (flags & value) !== 0);
-  return names.map(([name]) => `MS_${name}`).join('|') || '0';
+  let text = flagTexts.get(flags);
+  if (text === undefined) {
+    const names = Object.entries(MS).filter(([, value]) => (flags & value) !== 0);
+    text = names.map(([name]) => `MS_${name}`).join('|') || '0';
+    flagTexts.set(flags, text);
+  }
+  return text;
 }
+
+/** A program has few different ones, a hundred times. */
+const flagTexts = new Map<number, string>();
 
 const attributes: readonly (readonly [flag: number, attribute: number])[] = [
   [MS.RDONLY, 0x1],

@@ -1,7 +1,7 @@
 import type { Named } from './program.ts';
 
 /** Numbers of the kernel's interface that both architectures share (linux/*.h); O_DIRECTORY, O_NOFOLLOW and O_DIRECT are not among them. */
-export const AT_FDCWD: Named = { kind: 'named', value: -100n, text: 'AT_FDCWD' };
+export const AT_FDCWD: Named = { kind: 'named', value: -100, text: 'AT_FDCWD' };
 export const CLONE = {
   NEWTIME: 0x80,
   NEWNS: 0x20000,
@@ -28,7 +28,7 @@ export const MODE = { FIFO: 0o10000, CHAR: 0o20000, DIR: 0o40000, BLOCK: 0o60000
 /** For move_mount(2): what the descriptor is goes where links of the target lead, as with mount(2). */
 export const MOVE_MOUNT: Named = {
   kind: 'named',
-  value: 0x14n,
+  value: 0x14,
   text: 'MOVE_MOUNT_F_EMPTY_PATH|MOVE_MOUNT_T_SYMLINKS',
 };
 export const SIGCHLD = 17;
@@ -44,7 +44,7 @@ export const PRCTL = {
 
 /** A number and its words: `flags({ MS_BIND: 4096 })` → `MS_BIND`. */
 export function named(value: number | bigint, text: string): Named {
-  return { kind: 'named', value: BigInt(value), text };
+  return { kind: 'named', value, text };
 }
 
 /** Flags by their names in a table: `flagsOf('O_', OPEN, ['WRONLY', 'CREAT'])`. */

@@ -15,6 +15,9 @@ const codeBase = 0x400000;
 const dataBase = 0x800000;
 /** arm64 kernels may have pages of 64 kB. */
 const alignment = 0x10000;
+/** Where the file has what stands at an address of the data. */
+export const dataFileOffset = (address: number): number => address - dataBase;
+
 const readable = 4;
 const writable = 2;
 const executable = 1;

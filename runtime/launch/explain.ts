@@ -96,7 +96,7 @@ function argText(arg: Arg): string {
   if (typeof arg !== 'object') return String(arg);
   if (arg.kind === 'named') return arg.text;
   if (arg.kind === 'cell') return `$${cellText(arg)}`;
-  const { text } = arg.area;
+  const { name, string, text = string === undefined ? name : JSON.stringify(string) } = arg.area;
   const shown = /^["[]/.test(text) ? text : `&${text}`;
   return arg.offset === 0 ? shown : `${shown}+${arg.offset}`;
 }

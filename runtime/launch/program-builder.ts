@@ -1,5 +1,16 @@
 import { errnoNumber } from '../base/errors.ts';
-import type { Area, AreaPart, Arg, Cell, FailureHandler, Label, Program, Step, Target } from './program.ts';
+import type {
+  Area,
+  AreaPart,
+  Arg,
+  CallStep,
+  Cell,
+  FailureHandler,
+  Label,
+  Program,
+  Step,
+  Target,
+} from './program.ts';
 import { recordDescriptor } from './records.ts';
 import type { CallName } from './system-calls.ts';
 
@@ -14,6 +25,8 @@ export interface CallOptions {
   /** The call is not made: it fails with this errno. */
   readonly forcedErrno?: number;
 }
+
+const noErrors: ReadonlyMap<number, Target> = new Map();
 
 /**
  * Puts a program together, step by step.
@@ -40,14 +53,15 @@ export class ProgramBuilder {
 
   /** An 8-byte variable. */
   cell(name: string, initial?: number | bigint): Cell {
+    if (!initial) return at(this.#add({ name, size: 8 }), 0);
     const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(initial ?? 0));
-    return at(this.#add({ name, size: 8, bytes, text: name }), 0);
+    bytes.writeBigInt64LE(BigInt(initial));
+    return at(this.#add({ name, size: 8, bytes }), 0);
   }
 
   /** Zeroed memory. */
   buffer(name: string, size: number): Area {
-    return this.#add({ name, size, text: name });
+    return this.#add({ name, size });
   }
 
   bytes(name: string, bytes: Uint8Array, text = name): Area {
@@ -58,8 +72,7 @@ export class ProgramBuilder {
   text(value: string): AreaPart {
     let area = this.#texts.get(value);
     if (!area) {
-      const bytes = Buffer.from(`${value}\0`, 'utf8');
-      area = this.#add({ name: 'text', size: bytes.length, bytes, text: JSON.stringify(value) });
+      area = this.#add({ name: 'text', size: Buffer.byteLength(value) + 1, string: value });
       this.#texts.set(value, area);
     }
     return address(area);
@@ -87,7 +100,7 @@ export class ProgramBuilder {
 
   /** Memory that holds addresses: the parts at their offsets, everything else from `bytes`. */
   linked(name: string, bytes: Uint8Array, pointers: readonly { offset: number; to: AreaPart }[]): Area {
-    return this.#add({ name, size: bytes.length, bytes, pointers, text: name });
+    return this.#add({ name, size: bytes.length, bytes, pointers });
   }
 
   label(name: string): Label {
@@ -106,31 +119,34 @@ export class ProgramBuilder {
   }
 
   call(call: CallName, args: readonly Arg[], options: CallOptions = {}): void {
-    const errors = new Map<number, Target>();
+    const { errors: branches, result, forcedErrno } = options;
+    let errors = noErrors;
     let negative: Target = 'fail';
-    if (typeof options.errors === 'string' || options.errors?.kind === 'label') {
-      negative = options.errors as Target;
-    } else if (options.errors) {
-      for (const [name, target] of Object.entries(options.errors as Readonly<Record<string, Target>>)) {
+    if (typeof branches === 'string' || branches?.kind === 'label') negative = branches as Target;
+    else if (branches) {
+      const own = new Map<number, Target>();
+      for (const [name, target] of Object.entries(branches as Readonly<Record<string, Target>>)) {
         const errno = errnoNumber(name);
-        if (errno !== undefined) errors.set(errno, target);
+        if (errno !== undefined) own.set(errno, target);
         else if (name === 'other') negative = target;
         else throw new Error(`Cannot branch on ${name}: not an errno`);
       }
+      errors = own;
     }
-    this.#steps.push({
+    const step: { -readonly [Key in keyof CallStep]: CallStep[Key] } = {
       kind: 'call',
       call,
       args,
       what: options.what ?? call,
-      ...(options.result ? { result: options.result } : {}),
       errors,
       negative,
       zero: options.zero ?? 'next',
       positive: options.positive ?? 'next',
       failure: this.#failureHandlers.length - 1,
-      ...(options.forcedErrno === undefined ? {} : { forcedErrno: options.forcedErrno }),
-    });
+    };
+    if (result) step.result = result;
+    if (forcedErrno !== undefined) step.forcedErrno = forcedErrno;
+    this.#steps.push(step);
   }
 
   /** `result = (from & mask) - minus`, then one of three ways. Without a result only the branch counts. */

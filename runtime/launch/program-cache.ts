@@ -1,4 +1,4 @@
-import { encodeProgram } from './encode.ts';
+import { encodeProgram, encodeWithOffsets } from './encode.ts';
 import { stepOf } from './explain.ts';
 import type { Program } from './program.ts';
 import type { LaunchStep } from './types.ts';
@@ -84,21 +84,11 @@ export class ProgramCache {
 
 /** Undefined where a blank is in anything but a string. */
 function makeTemplate(program: Program): Template | undefined {
-  const image = encodeProgram(program);
-  const bytes = program.areas.flatMap((area) =>
-    area.bytes && Buffer.from(area.bytes).includes(mark) ? [area.bytes] : [],
-  );
+  const { image, offsetOf } = encodeWithOffsets(program);
   const texts: { readonly offset: number; readonly text: string }[] = [];
-  // A string may be the end of a longer one: those are found first.
-  for (const each of bytes.toSorted((a, b) => b.length - a.length)) {
-    if (each.at(-1) !== 0 || each.indexOf(0) !== each.length - 1) return undefined;
-    let offset = image.indexOf(each);
-    while (
-      texts.some((other) => other.offset <= offset && offset < other.offset + Buffer.byteLength(other.text))
-    )
-      offset = image.indexOf(each, offset + 1);
-    if (offset < 0) return undefined;
-    texts.push({ offset, text: Buffer.from(each.subarray(0, -1)).toString() });
+  for (const area of program.areas) {
+    if (area.string?.includes(mark)) texts.push({ offset: offsetOf(area), text: area.string });
+    else if (area.bytes && Buffer.from(area.bytes).includes(mark)) return undefined;
   }
   return { program, image, texts };
 }

@@ -70,15 +70,17 @@ export interface FailureHandler {
   readonly index: Cell;
 }
 
-/** Memory of the program. Without `bytes` it is zero (and takes no room in the file when it is large). */
+/** Memory of the program. Without content it is zero, and takes no room in the file. */
 export interface Area {
   readonly name: string;
   readonly size: number;
   readonly bytes?: Uint8Array;
+  /** A C string: in UTF-8, and with its NUL counted in the size. */
+  readonly string?: string;
   /** Addresses stored in it: argument vectors, I/O vectors. */
   readonly pointers?: readonly { readonly offset: number; readonly to: AreaPart }[];
-  /** For explain. */
-  readonly text: string;
+  /** For explain; default: the string, or the name. */
+  readonly text?: string;
 }
 
 /** The address of a place in an area. */
@@ -98,7 +100,7 @@ export interface Cell {
 /** A number with the words for it: `MS_BIND|MS_REC`. */
 export interface Named {
   readonly kind: 'named';
-  readonly value: bigint;
+  readonly value: number | bigint;
   readonly text: string;
 }
 
