@@ -6,6 +6,7 @@ import { rolldown } from 'rolldown';
 import { pack } from 'tar-stream';
 import { builtinsPlugin } from './builtins-plugin.ts';
 import { entryFile, entryPlugin } from './hull-entry.ts';
+import { inOneByte } from './in-one-byte.ts';
 import { koffiPath, koffiPlugin } from './koffi-plugin.ts';
 
 /** hull for a host that has nothing but Node: one file of all its code, and koffi's native binary. */
@@ -45,10 +46,4 @@ export async function bundleHull(projectDir: string, arch: 'x64' | 'arm64'): Pro
   const chunks: Buffer[] = [];
   for await (const part of tar) chunks.push(Buffer.from(part as Uint8Array));
   return { hash: hash.digest('hex').slice(0, 16), tar: Buffer.concat(chunks) };
-}
-
-/** V8 keeps a text in one byte for each character where there is no other in it; those few are written as escapes. */
-function inOneByte(code: string): Buffer {
-  const escaped = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return Buffer.from(code.replaceAll(/[^\0-\x7f]/g, escaped));
 }

@@ -16,6 +16,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { rolldown } from 'rolldown';
 import { builtinsPlugin } from '../../harness/engines/builtins-plugin.ts';
+import { inOneByte } from '../../harness/engines/in-one-byte.ts';
 
 /** How long an artefact that was replaced may still be in somebody's hands. */
 const graceMs = 3_600_000;
@@ -41,7 +42,7 @@ export interface BuildRequest {
 }
 
 /**
- * Makes one file of `runtime/oci/built.ts`, warms V8's cache of its code, and puts the client that goes first to a resident
+ * Makes one file of `runtime/oci/built.ts`, and puts the client that goes first to a resident
  * beside it: `<cache>/hull-oci`. Any number may build at once; every file is put in place whole.
  */
 export async function buildHullOci(request: BuildRequest): Promise<string> {
@@ -50,7 +51,8 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   const program = join(cache, 'hull-oci');
   if (isCurrent(cache)) return program;
   const { code, modules } = await bundle(top);
-  const sources = modules.map((path) => {
+  const starters = join(import.meta.dirname, 'alone.cjs');
+  const sources = [...modules, starters].map((path) => {
     const { mtimeMs, size } = statSync(path);
     return [path, mtimeMs, size] as const;
   });
@@ -71,7 +73,6 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
     rmSync(temporary, { recursive: true, force: true });
   }
   const alone = join(folder, 'alone');
-  run(alone, 'warm-up');
   run(alone, 'resident', '--only-client', '--client', program);
   point(cache, key);
   removeOld(cache, key);
@@ -125,16 +126,12 @@ async function bundle(top: string) {
   const { output } = await bundler.generate({ format: 'cjs', codeSplitting: false, minify: 'dce-only' });
   const [chunk] = output;
   const modules = Object.keys(chunk.modules).filter((path) => path.startsWith('/'));
-  return { code: chunk.code, modules };
+  return { code: inOneByte(chunk.code), modules };
 }
 
 /** One start of a process less than by a shell; the kernel takes a first line of 127 bytes without blanks in the name. */
 function starter(node: string): string {
-  const lines = [
-    "require('node:module').enableCompileCache(require('node:path').join(__dirname, 'compiled'));",
-    "require('./hull-oci.cjs');",
-    '',
-  ].join('\n');
+  const lines = readFileSync(join(import.meta.dirname, 'alone.cjs'), 'utf8');
   const first = `#!${node} ${youngSpace}\n`;
   if (first.length <= 127 && !/\s/.test(node)) return first + lines;
   // A shell passes over what node reads as a comment, and the other way round.

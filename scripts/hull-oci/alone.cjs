@@ -1,0 +1,44 @@
+// The executable of the built form: runs hull-oci.cjs beside it with the code that V8 has made of it for an earlier call of the same verb.
+// Node's own compile cache has only what V8 makes before a file is run, not the functions that are compiled at their first call.
+const { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { Script } = require('node:vm');
+
+const filename = join(__dirname, 'hull-oci.cjs');
+const verbs = 'create delete events exec kill list pause ps resume run spec start state update'.split(' ');
+// What a global option is given may be taken for the verb: then the call has another one's code, and compiles what that lacks.
+const verb = process.argv.find((word) => verbs.includes(word)) ?? 'other';
+const path = join(__dirname, `${verb}.code`);
+
+/** @type {Buffer | undefined} */
+let cachedData;
+try {
+  cachedData = readFileSync(path);
+} catch {
+  // The first call of this verb.
+}
+const text = readFileSync(filename, 'latin1');
+const script = new Script(`(function (require, __dirname, keepCode) {${text}\n})`, {
+  filename,
+  ...(cachedData && { cachedData }),
+});
+const isKept = cachedData !== undefined && !script.cachedDataRejected;
+script.runInThisContext()(require, __dirname, isKept ? undefined : keepCode);
+
+/** For the next call: all functions that this one has run. Whole or not there; others may read it, and nobody else write. */
+function keepCode() {
+  const temporary = `${path}.${process.pid}`;
+  try {
+    writeFileSync(temporary, '', { mode: 0o644 });
+  } catch {
+    // The folder is somebody else's.
+    return;
+  }
+  try {
+    writeFileSync(temporary, script.createCachedData());
+    chmodSync(temporary, 0o644);
+    renameSync(temporary, path);
+  } catch {
+    rmSync(temporary, { force: true });
+  }
+}
