@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { SourceTime } from './resident/compile-client.ts';
 
 /**
  * The built command line: a folder named by its key, with `alone` (the executable file), the code, and the list of the sources it was made
@@ -9,10 +10,14 @@ export interface Artefact {
   readonly folder: string;
   readonly key: string;
   readonly alone: string;
+  /** The same, for who has looked at the sources. */
+  readonly fresh: string;
   /** Paths. */
   readonly sources: readonly string[];
   /** Whether the sources are still what it was made of. */
   isCurrent(): boolean;
+  /** The same question for a program to ask; undefined where they are not. */
+  sourceTimes(): readonly SourceTime[] | undefined;
 }
 
 /** A source's path, time of its last change (ms) and size. */
@@ -34,11 +39,23 @@ export function openArtefact(folder: string, { key, sources }: Origin): Artefact
     folder,
     key,
     alone: join(folder, 'alone'),
+    fresh: join(folder, 'fresh'),
     sources: sources.map(([path]) => path),
     isCurrent: () =>
       sources.every(([path, mtimeMs, size]) => {
         const found = statSync(path, { throwIfNoEntry: false });
         return found?.mtimeMs === mtimeMs && found.size === size;
       }),
+    sourceTimes() {
+      const times: SourceTime[] = [];
+      for (const [path, mtimeMs, size] of sources) {
+        const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+        if (!found || statSync(path).mtimeMs !== mtimeMs || Number(found.size) !== size) return undefined;
+        const second = 1_000_000_000n;
+        const [seconds, nanoseconds] = [found.mtimeNs / second, found.mtimeNs % second];
+        times.push({ path, seconds, nanoseconds, size: found.size });
+      }
+      return times;
+    },
   };
 }

@@ -1,7 +1,7 @@
-// The executable of the built form: runs hull-oci.cjs beside it with the code that V8 has made of it for an earlier call of the same verb.
+// The executables of the built form, `alone` and `fresh`, which is for who has looked at the sources: run hull-oci.cjs beside it with the code that V8 has made of it for an earlier call of the same verb.
 // Node's own compile cache has only what V8 makes before a file is run, not the functions that are compiled at their first call.
 const { chmodSync, readFileSync, renameSync, rmSync, writeFileSync } = require('node:fs');
-const { join } = require('node:path');
+const { basename, join } = require('node:path');
 const { Script } = require('node:vm');
 
 const filename = join(__dirname, 'hull-oci.cjs');
@@ -18,12 +18,17 @@ try {
   // The first call of this verb.
 }
 const text = readFileSync(filename, 'latin1');
-const script = new Script(`(function (require, __dirname, keepCode) {${text}\n})`, {
+const script = new Script(`(function (require, __dirname, keepCode, isFresh) {${text}\n})`, {
   filename,
   ...(cachedData && { cachedData }),
 });
 const isKept = cachedData !== undefined && !script.cachedDataRejected;
-script.runInThisContext()(require, __dirname, isKept ? undefined : keepCode);
+script.runInThisContext()(
+  require,
+  __dirname,
+  isKept ? undefined : keepCode,
+  basename(__filename) === 'fresh',
+);
 
 /** For the next call: all functions that this one has run. Whole or not there; others may read it, and nobody else write. */
 function keepCode() {

@@ -5,7 +5,9 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -44,17 +46,27 @@ it.skipIf(not)(
     expect(readdirSync(cache).filter((name) => name.startsWith('.'))).toEqual([]);
     const call = () => execFileSync(program, ['--version'], { encoding: 'utf8' });
     expect(call()).toMatch(/^hull-oci version \d/);
+    // What V8 made of it is kept, and taken the next time.
+    const code = join(cache, 'current/other.code');
+    const { mtimeMs: kept } = statSync(code);
+    expect(call()).toMatch(/^hull-oci version \d/);
+    expect(statSync(code).mtimeMs).toBe(kept);
 
     await buildHullOci(request);
     expect(artefacts()).toHaveLength(1);
 
+    // One more source, which is ours to change.
+    const source = join(cache, '.source');
+    writeFileSync(source, '');
+    const { mtimeMs, size } = statSync(source);
     const origin = join(cache, 'current/origin.json');
-    const { sources, ...rest } = JSON.parse(readFileSync(origin, 'utf8')) as {
-      sources: [string, number, number][];
-    };
-    const [[path, mtimeMs, size] = ['', 0, 0], ...others] = sources;
-    writeFileSync(origin, JSON.stringify({ ...rest, sources: [[path, mtimeMs - 1, size], ...others] }));
-    expect(withThird(program, '--version')).toBe('made anew: --version\n');
+    const { sources, ...rest } = JSON.parse(readFileSync(origin, 'utf8')) as { sources: unknown[] };
+    writeFileSync(origin, JSON.stringify({ ...rest, sources: [...sources, [source, mtimeMs, size]] }));
+    const alone = join(cache, 'current/alone');
+    execFileSync(alone, ['resident', '--only-client', '--client', program]);
+    expect(call()).toMatch(/^hull-oci version \d/);
+    utimesSync(source, 1, 1);
+    for (const file of [program, alone]) expect(withThird(file, '--version')).toBe('made anew: --version\n');
   },
   60_000,
 );

@@ -66,8 +66,9 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
       join(temporary, 'origin.json'),
       JSON.stringify({ key, sources, make: request.make } satisfies Origin),
     );
-    writeFileSync(join(temporary, 'alone'), starter(process.execPath));
-    for (const name of ['alone', '.']) chmodSync(join(temporary, name), 0o755);
+    const names = ['alone', 'fresh'];
+    for (const name of names) writeFileSync(join(temporary, name), starter(process.execPath));
+    for (const name of [...names, '.']) chmodSync(join(temporary, name), 0o755);
     moveTo(temporary, folder);
   } finally {
     rmSync(temporary, { recursive: true, force: true });

@@ -1,5 +1,5 @@
 import { AT_FDCWD, flagsOf, named, OPEN, SIGCHLD } from '../../launch/constants.ts';
-import type { Cell, Label, Program } from '../../launch/program.ts';
+import type { Area, Cell, Label, Program } from '../../launch/program.ts';
 import { address, at, ProgramBuilder } from '../../launch/program-builder.ts';
 import { type ClientState, commandSteps } from './client-command-steps.ts';
 import { greeting, greetingSize } from './protocol.ts';
@@ -11,6 +11,16 @@ export interface ClientRequest {
   readonly key: string;
   /** The stand-alone form: executed with our own arguments and environment where there is no resident for us. */
   readonly alone: string;
+  /** In place of it where these sources are what it was made of: it does not look at them again. */
+  readonly fresh?: { readonly path: string; readonly sources: readonly SourceTime[] };
+}
+
+/** A file as it was: time of its last change (statx(2)) and size. */
+export interface SourceTime {
+  readonly path: string;
+  readonly seconds: bigint;
+  readonly nanoseconds: bigint;
+  readonly size: bigint;
 }
 
 /** The lowest of the client's own descriptors: what it was started with keeps its place. */
@@ -41,7 +51,15 @@ export function compileClient(request: ClientRequest): Program {
   p.call('exit_group', [1]);
 
   p.place(alone);
-  executeAlone(p, stack, request.alone);
+  const [argv, envp] = ownWords(p, stack);
+  if (request.fresh) {
+    const changed = p.label('sources have changed');
+    const status = p.buffer('statx', 256);
+    for (const source of request.fresh.sources) compareSource(p, source, status, changed);
+    p.call('execve', [p.text(request.fresh.path), argv, envp], { errors: 'next' });
+    p.place(changed);
+  }
+  executeAlone(p, request.alone, argv, envp);
   return p.build(stack);
 }
 
@@ -90,14 +108,31 @@ function controlHeader(): Buffer {
   return bytes;
 }
 
-/** execve(2) with the arguments and the environment that we were started with: argc, argv, 0, envp from the stack pointer on. */
-function executeAlone(p: ProgramBuilder, stack: Cell, path: string): void {
+/** The vectors that we were started with: argc, argv, 0, envp from the stack pointer on. */
+function ownWords(p: ProgramBuilder, stack: Cell): readonly [argv: Cell, envp: Cell] {
   const [argv, envp, size] = [p.cell('argv'), p.cell('envp'), p.cell('size of argv')];
   p.local(stack, { minus: -8, result: argv });
   p.local(stack, { indirect: true, result: size });
   for (let times = 0; times < 3; times += 1) p.add(size, size, size);
   p.add(argv, size, envp);
   p.local(envp, { minus: -8, result: envp });
+  return [argv, envp];
+}
+
+function compareSource(p: ProgramBuilder, source: SourceTime, status: Area, changed: Label): void {
+  const wanted = named(0x240, 'STATX_MTIME|STATX_SIZE');
+  p.call('statx', [AT_FDCWD, p.text(source.path), 0, wanted, address(status)], { errors: changed });
+  const { seconds, nanoseconds, size } = source;
+  for (const [offset, value] of [
+    [40, size],
+    [112, seconds],
+    [120, nanoseconds],
+  ] as const)
+    p.local(at(status, offset), { minus: value, negative: changed, positive: changed });
+}
+
+/** execve(2) with our own arguments and environment. */
+function executeAlone(p: ProgramBuilder, path: string, argv: Cell, envp: Cell): void {
   const failed: Label = p.label('no stand-alone form');
   p.call('execve', [p.text(path), argv, envp], { what: 'execute the stand-alone form', errors: failed });
   p.place(failed);

@@ -61,9 +61,12 @@ function seconds(word: string): number {
 }
 
 /** Put in place whole: somebody may be executing the earlier one. */
-function writeClient({ key, alone }: Artefact, file: string, socket: string): void {
+function writeClient(artefact: Artefact, file: string, socket: string): void {
+  const { key, alone, fresh: path } = artefact;
   const temporary = `${file}.${process.pid}.tmp`;
-  writeFileSync(temporary, encodeProgram(compileClient({ socket, key, alone })), { mode: 0o755 });
+  const sources = artefact.sourceTimes();
+  const client = compileClient({ socket, key, alone, ...(sources && { fresh: { path, sources } }) });
+  writeFileSync(temporary, encodeProgram(client), { mode: 0o755 });
   renameSync(temporary, file);
 }
 
