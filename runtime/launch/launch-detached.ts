@@ -17,6 +17,8 @@ import { parseRecords, type StartRecord } from './records.ts';
 import type { LaunchStep } from './types.ts';
 
 export interface CreationWatcher {
+  /** The program has been started: for what has to be done anyway, and cannot fail. */
+  meanwhile(): Promise<void>;
   /** Where the specification has hooks of creation. */
   atSync(pid: number): void;
   /** The first process is loading a seccomp filter; its listener gets this number. */
@@ -61,7 +63,10 @@ export async function createDetached(
   }
   let records: readonly StartRecord[] = [];
   let failure: unknown;
+  let startSteps: readonly LaunchStep[] = [];
   try {
+    startSteps = stepsOfStart(prepared);
+    await watcher.meanwhile();
     let synced = false;
     let heard = false;
     for (const seen of readRecords(recordPipe)) {
@@ -94,7 +99,7 @@ export async function createDetached(
   const alive = records.find((each) => each.kind === 'alive');
   const failed = records.find((each) => each.kind === 'error');
   if (pid !== undefined && alive && !failed && failure === undefined)
-    return { pid, startTicks: alive.startTicks, startSteps: stepsOfStart(prepared) };
+    return { pid, startTicks: alive.startTicks, startSteps };
   if (pid !== undefined) hands.reap(pid);
   if (failure !== undefined) throw failure;
   if (failed) throw new LaunchError(prepared.step(failed.step), failed.errno);

@@ -2,6 +2,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf } from '../base/errors.ts';
 import { type Hands, ownHands } from '../launch/hands.ts';
+import type { ForegroundWait } from './wait-in-foreground.ts';
 
 /**
  * Whose call of the command line this is. Mostly this process is it. In a resident process it is the one that asked, and only what
@@ -14,8 +15,8 @@ export interface Caller {
   /** An absolute path: what is relative is so to the caller's working folder. */
   path(word: string): string;
   write(stream: 1 | 2, text: string): void;
-  /** The exit code of a child of the hands; signals to the caller are handed on to it. */
-  waitFor(pid: number, master?: number): Promise<number>;
+  /** The caller stands for a child of the hands, which is waited for by what is answered: signals are handed on to it. */
+  standInForeground(): Promise<ForegroundWait>;
   /** Does nothing in a process of its own; otherwise throws OwnProcessNeeded. */
   needOwnProcess(reason: string): void;
 }
@@ -44,9 +45,9 @@ export const ownCaller: Caller = {
   },
   path: (word) => resolve(word),
   write: writeAll,
-  async waitFor(pid, master) {
-    const { waitInForeground } = await import('./wait-in-foreground.ts');
-    return await waitInForeground(pid, master);
+  async standInForeground() {
+    const { standInForeground } = await import('./wait-in-foreground.ts');
+    return standInForeground();
   },
   needOwnProcess: () => {},
 };

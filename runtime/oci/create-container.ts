@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Hook, Process, Spec } from '../base/oci.ts';
+import type { Cgroup } from '../cgroups/cgroup.ts';
 import { type DetachedRequest, needsSync } from '../launch/compile-detached.ts';
 import { createDetached } from '../launch/launch-detached.ts';
 import { hasSelinux } from '../launch/process-attributes-steps.ts';
@@ -33,10 +34,18 @@ export interface CreateOptions {
   readonly noPivot: boolean;
   /** The caller takes the terminal over, where there is no console socket. */
   readonly foreground: boolean;
+  /** What the caller has to do anyway, while the program is making the container. */
+  readonly meanwhile?: () => Promise<void>;
+}
+
+export interface Created {
+  readonly state: ContainerState;
+  /** Undefined where it has none of its own. */
+  readonly group: Cgroup | undefined;
 }
 
 /** Afterwards the container's first process waits for `start`, or nothing of it is there. */
-export async function createContainer(context: Context, options: CreateOptions): Promise<ContainerState> {
+export async function createContainer(context: Context, options: CreateOptions): Promise<Created> {
   const { id } = options;
   const { folder, rootfs, spec: written } = readBundle(options.bundle, options.config);
   const passOver = (text: string) => warn(context, text);
@@ -109,6 +118,9 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (needsSync(request))
     for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
   const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, {
+    async meanwhile() {
+      await options.meanwhile?.();
+    },
     atSync(first) {
       state = { ...state, init_process_pid: first };
       const view = stateView(state, 'creating');
@@ -134,7 +146,7 @@ export async function createContainer(context: Context, options: CreateOptions):
   debug(context, `container ${id}: process ${pid} is set up in its namespaces and waits for the start`);
   if (options.pidFile !== undefined) writePidFile(options.pidFile, pid);
   undo.commit();
-  return state;
+  return { state, group };
 }
 
 function withoutGroup({ cgroup_path: _, ...state }: ContainerState): ContainerState {

@@ -1,4 +1,5 @@
 import { HullError } from '../base/errors.ts';
+import type { Cgroup } from '../cgroups/cgroup.ts';
 import { removeResctrl } from '../cgroups/resctrl.ts';
 import type { Context } from './context.ts';
 import { groupOf } from './groups.ts';
@@ -15,8 +16,9 @@ const patienceMs = 5_000;
 export async function deleteContainer(
   context: Context,
   state: ContainerState,
-  { force }: { readonly force: boolean },
+  options: { readonly force: boolean; readonly group?: Cgroup | undefined },
 ): Promise<void> {
+  const { force } = options;
   needOwnProcessForHooks(context.caller, state.config.hooks);
   if (state.systemd) context.caller.needOwnProcess('systemd made the cgroup');
   const status = await statusOf(context.root, state);
@@ -24,11 +26,11 @@ export async function deleteContainer(
     throw new HullError(`cannot delete container ${state.id} that is not stopped: ${status}`, {
       kind: 'conflict',
     });
-  const group = await groupOf(state);
-  if (isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
+  const group = options.group ?? (await groupOf(state));
+  if (status !== 'stopped' && isAlive(state)) process.kill(state.init_process_pid, 'SIGKILL');
   try {
     // Mostly all in it have ended with the first process, and who is to be killed need not be looked for.
-    const empty = !group || (!isAlive(state) && (await group.removeEmpty()));
+    const empty = !group || ((status === 'stopped' || !isAlive(state)) && (await group.removeEmpty()));
     if (!empty) await group.kill(AbortSignal.timeout(patienceMs));
     await untilGone(context, state);
     if (!empty) await group.remove();

@@ -96,7 +96,9 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
   debug(context, `container ${id}: process ${pid} in its namespaces has become the command`);
   const pidFile = pathOf(context, values['pid-file']);
   if (pidFile !== undefined) writePidFile(pidFile, pid);
-  return values.detach ? 0 : await context.caller.waitFor(pid, master);
+  if (values.detach) return 0;
+  const waitFor = await context.caller.standInForeground();
+  return await waitFor(pid, master);
 }
 
 function withLabels(wanted: Process, values: Values): Process {

@@ -4,6 +4,7 @@ import { deleteContainer } from '../delete-container.ts';
 import { oneId } from '../one-id.ts';
 import { parseOptions } from '../options.ts';
 import { startContainer } from '../start-container.ts';
+import type { ForegroundWait } from '../wait-in-foreground.ts';
 import { createTable, descriptorCount, pathOf } from './create.ts';
 
 export async function runCommand(context: Context, args: readonly string[]): Promise<number> {
@@ -13,7 +14,8 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
     keep: { takes: 'nothing' },
     'no-subreaper': { takes: 'nothing' },
   });
-  const state = await createContainer(context, {
+  let waitFor: ForegroundWait | undefined;
+  const { state, group } = await createContainer(context, {
     id: oneId(rest, 'run'),
     bundle: context.caller.path(values.bundle ?? '.'),
     config: values.config,
@@ -22,18 +24,21 @@ export async function runCommand(context: Context, args: readonly string[]): Pro
     preserveFds: descriptorCount(values['preserve-fds']),
     noPivot: values['no-pivot'],
     foreground: !values.detach,
+    async meanwhile() {
+      if (!values.detach) waitFor = await context.caller.standInForeground();
+    },
   });
   const pid = state.init_process_pid;
   const ownsTerminal = state.config.process.terminal && values['console-socket'] === undefined;
   try {
     const master = ownsTerminal ? await openMaster(pid, descriptorCount(values['preserve-fds'])) : undefined;
-    if (values.detach) {
+    if (!waitFor) {
       await startContainer(context, state);
       return 0;
     }
-    const ended = context.caller.waitFor(pid, master);
+    const ended = waitFor(pid, master);
     const [status] = await Promise.all([ended, startContainer(context, state, ended)]);
-    if (!values.keep) await deleteContainer(context, state, { force: true });
+    if (!values.keep) await deleteContainer(context, state, { force: true, group });
     return status;
   } catch (error) {
     await deleteContainer(context, state, { force: true }).catch(() => {});

@@ -11,6 +11,7 @@ import { sealedImage } from '../../launch/spawn.ts';
 import { createPipe, decodeWaitStatus } from '../../sys/process.ts';
 import { sendWithDescriptors } from '../../sys/unix-rights.ts';
 import { type Caller, OwnProcessNeeded } from '../caller.ts';
+import type { ForegroundWait } from '../wait-in-foreground.ts';
 import { ownDescriptors } from './compile-client.ts';
 import { answerSize, command, commandBytes, longestWrite } from './protocol.ts';
 
@@ -87,10 +88,12 @@ export class RemoteCaller implements Caller {
     }
   }
 
-  async waitFor(pid: number): Promise<number> {
-    const status = Number(await this.#ask(command.wait, pid));
-    // Somebody else has taken it: as with a process of one's own that is no child.
-    return status < 0 ? 0 : decodeWaitStatus(status).exitCode;
+  async standInForeground(): Promise<ForegroundWait> {
+    return async (pid) => {
+      const status = Number(await this.#ask(command.wait, pid));
+      // Somebody else has taken it: as with a process of one's own that is no child.
+      return status < 0 ? 0 : decodeWaitStatus(status).exitCode;
+    };
   }
 
   needOwnProcess(reason: string): void {
