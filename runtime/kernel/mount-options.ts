@@ -180,9 +180,13 @@ const attributes: readonly (readonly [flag: number, attribute: number])[] = [
 
 /** Of mount_setattr(2): the per-mount flags that are set and cleared. The atime mode is one value: it is cleared to be changed. */
 export function mountAttributes(flags: number, cleared = 0): Attributes {
-  const bits = (from: number) =>
-    attributes.reduce((sum, [flag, attribute]) => ((from & flag) !== 0 ? sum | attribute : sum), 0);
   const atimeModes = MS.NOATIME | MS.STRICTATIME | MS.RELATIME;
   const mode = ((flags | cleared) & atimeModes) !== 0 ? 0x70 : 0;
-  return { set: bits(flags), clear: (bits(cleared) & ~0x70) | mode };
+  return { set: attributesOf(flags), clear: (attributesOf(cleared) & ~0x70) | mode };
+}
+
+function attributesOf(flags: number): number {
+  let sum = 0;
+  if (flags !== 0) for (const [flag, attribute] of attributes) if ((flags & flag) !== 0) sum |= attribute;
+  return sum;
 }

@@ -10,8 +10,8 @@ export interface Artefact {
   readonly folder: string;
   readonly key: string;
   readonly alone: string;
-  /** The same, for who has looked at the sources. */
-  readonly fresh: string;
+  /** The same, for who has looked at the sources: a command that the call's arguments go behind. */
+  readonly fresh: readonly [string, ...string[]];
   /** Paths. */
   readonly sources: readonly string[];
   /** Whether the sources are still what it was made of. */
@@ -28,18 +28,20 @@ export interface Origin {
   readonly sources: readonly Source[];
   /** Argv that makes it anew, and prints the argv of what to execute then, a word a line. */
   readonly make: readonly string[];
+  /** Node, and its options for `fresh`. */
+  readonly node: readonly [string, ...string[]];
 }
 
 export function readOrigin(folder: string): Origin {
   return JSON.parse(readFileSync(join(folder, 'origin.json'), 'utf8')) as Origin;
 }
 
-export function openArtefact(folder: string, { key, sources }: Origin): Artefact {
+export function openArtefact(folder: string, { key, sources, node }: Origin): Artefact {
   return {
     folder,
     key,
     alone: join(folder, 'alone'),
-    fresh: join(folder, 'fresh'),
+    fresh: [...node, join(folder, 'fresh')],
     sources: sources.map(([path]) => path),
     isCurrent: () =>
       sources.every(([path, mtimeMs, size]) => {

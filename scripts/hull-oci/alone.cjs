@@ -8,7 +8,8 @@ const filename = join(__dirname, 'hull-oci.cjs');
 const verbs = 'create delete events exec kill list pause ps resume run spec start state update'.split(' ');
 // What a global option is given may be taken for the verb: then the call has another one's code, and compiles what that lacks.
 const verb = process.argv.find((word) => verbs.includes(word)) ?? 'other';
-const path = join(__dirname, `${verb}.code`);
+// Code is only good for the options of Node that it was made with, which the two differ in.
+const path = join(__dirname, `${basename(__filename)}-${verb}.code`);
 
 /** @type {Buffer | undefined} */
 let cachedData;

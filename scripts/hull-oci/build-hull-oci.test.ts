@@ -47,7 +47,7 @@ it.skipIf(not)(
     const call = () => execFileSync(program, ['--version'], { encoding: 'utf8' });
     expect(call()).toMatch(/^hull-oci version \d/);
     // What V8 made of it is kept, and taken the next time.
-    const code = join(cache, 'current/other.code');
+    const code = join(cache, 'current/fresh-other.code');
     const { mtimeMs: kept } = statSync(code);
     expect(call()).toMatch(/^hull-oci version \d/);
     expect(statSync(code).mtimeMs).toBe(kept);

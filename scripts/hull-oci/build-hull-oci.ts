@@ -24,12 +24,16 @@ const graceMs = 3_600_000;
 /** Megabytes of new objects before the first collection: a call makes fewer. */
 const youngSpace = '--min-semi-space-size=16';
 
+/** A call is over before what V8 would compile of it has paid. A resident must not have it. */
+const interpreted = '--jitless';
+
 /** `origin.json`, which `runtime/oci/artefact.ts` reads. */
 interface Origin {
   readonly key: string;
   /** Path, time of the last change (ms), size. */
   readonly sources: readonly (readonly [string, number, number])[];
   readonly make: readonly string[];
+  readonly node: readonly string[];
 }
 
 export interface BuildRequest {
@@ -59,12 +63,13 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify([process.version, process.execPath, sources]));
   const key = hash.update(code).digest('hex').slice(0, 16);
   const folder = join(cache, key);
+  const node = [process.execPath, youngSpace, interpreted];
   const temporary = mkdtempSync(join(cache, '.new-'));
   try {
     writeFileSync(join(temporary, 'hull-oci.cjs'), code);
     writeFileSync(
       join(temporary, 'origin.json'),
-      JSON.stringify({ key, sources, make: request.make } satisfies Origin),
+      JSON.stringify({ key, sources, make: request.make, node } satisfies Origin),
     );
     const names = ['alone', 'fresh'];
     for (const name of names) writeFileSync(join(temporary, name), starter(process.execPath));

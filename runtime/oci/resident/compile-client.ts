@@ -11,8 +11,11 @@ export interface ClientRequest {
   readonly key: string;
   /** The stand-alone form: executed with our own arguments and environment where there is no resident for us. */
   readonly alone: string;
-  /** In place of it where these sources are what it was made of: it does not look at them again. */
-  readonly fresh?: { readonly path: string; readonly sources: readonly SourceTime[] };
+  /** In place of it where these sources are what it was made of. Words that our own arguments (without our name) go behind. */
+  readonly fresh?: {
+    readonly words: readonly [string, ...string[]];
+    readonly sources: readonly SourceTime[];
+  };
 }
 
 /** A file as it was: time of its last change (statx(2)) and size. */
@@ -55,8 +58,10 @@ export function compileClient(request: ClientRequest): Program {
   if (request.fresh) {
     const changed = p.label('sources have changed');
     const status = p.buffer('statx', 256);
+    // Without a name there is no room for the words; Linux gives everybody one since 5.18.
+    p.local(stack, { indirect: true, zero: changed });
     for (const source of request.fresh.sources) compareSource(p, source, status, changed);
-    p.call('execve', [p.text(request.fresh.path), argv, envp], { errors: 'next' });
+    executeFresh(p, request.fresh.words, argv, envp, changed);
     p.place(changed);
   }
   executeAlone(p, request.alone, argv, envp);
@@ -129,6 +134,31 @@ function compareSource(p: ProgramBuilder, source: SourceTime, status: Area, chan
     [120, nanoseconds],
   ] as const)
     p.local(at(status, offset), { minus: value, negative: changed, positive: changed });
+}
+
+/**
+ * The words are put right before our first argument, over our name and what is left of the stack below it: by way of a pipe, since the interpreter
+ * stores nothing at an address that is known at run time only.
+ */
+function executeFresh(
+  p: ProgramBuilder,
+  words: readonly [string, ...string[]],
+  argv: Cell,
+  envp: Cell,
+  failed: Label,
+): void {
+  const size = words.length * 8;
+  const pointers = words.map((word, index) => ({ offset: index * 8, to: p.text(word) }));
+  const vector = p.linked('words', Buffer.alloc(size), pointers);
+  const [begin, reading, writing] = [p.cell('new argv'), p.cell('reading end'), p.cell('writing end')];
+  const ends = p.buffer('pipe', 8);
+  p.local(argv, { minus: size - 8, result: begin });
+  p.call('pipe2', [address(ends), flagsOf('O_', OPEN, ['CLOEXEC'])], { errors: failed });
+  p.local(at(ends, 0), { mask: 0xffffffffn, result: reading });
+  p.local(at(ends, 4), { mask: 0xffffffffn, result: writing });
+  p.call('write', [writing, address(vector), size], { errors: failed });
+  p.call('read', [reading, begin, size], { errors: failed });
+  p.call('execve', [p.text(words[0]), begin, envp], { errors: 'next' });
 }
 
 /** execve(2) with our own arguments and environment. */

@@ -62,10 +62,10 @@ function seconds(word: string): number {
 
 /** Put in place whole: somebody may be executing the earlier one. */
 function writeClient(artefact: Artefact, file: string, socket: string): void {
-  const { key, alone, fresh: path } = artefact;
+  const { key, alone, fresh: words } = artefact;
   const temporary = `${file}.${process.pid}.tmp`;
   const sources = artefact.sourceTimes();
-  const client = compileClient({ socket, key, alone, ...(sources && { fresh: { path, sources } }) });
+  const client = compileClient({ socket, key, alone, ...(sources && { fresh: { words, sources } }) });
   writeFileSync(temporary, encodeProgram(client), { mode: 0o755 });
   renameSync(temporary, file);
 }
