@@ -1,6 +1,6 @@
 import type { Cgroup } from '../cgroups/cgroup.ts';
 import { Mutex } from './mutex.ts';
-import { type ContainerRecord, type ContainerState, isAlive } from './record.ts';
+import { type ContainerRecord, type ContainerState, isAlive, isTransient } from './record.ts';
 import type { RecordStore } from './record-store.ts';
 
 type RecordChange = Partial<Omit<ContainerRecord, 'heldBy'>> & { readonly heldBy?: string | undefined };
@@ -63,26 +63,29 @@ export class Container {
    * room. A daemon that dies before finds an older record, and what it says is checked against the kernel at the start.
    */
   async update(change: RecordChange, { evenIfFull = false } = {}): Promise<void> {
-    const { heldBy, ...rest } = change;
-    const { heldBy: before, ...kept } = this.#record;
-    const holder = 'heldBy' in change ? heldBy : before;
-    const next: ContainerRecord = { ...kept, ...rest, ...(holder === undefined ? {} : { heldBy: holder }) };
+    const next = this.#with(change);
     if (next.state.kind !== 'broken') {
       const soon = isOfRun(change, next);
       if (evenIfFull) await this.#store.writeIfRoom(next, { soon });
       else if (soon) this.#store.writeSoon(next);
       else await this.#store.write(next);
     }
-    if (isUnderWay(this.#record.state) && !isUnderWay(next.state)) this.#ends++;
-    this.#record = next;
-    this.#tell();
+    this.#put(next);
+  }
+
+  /**
+   * The same for news of a transient container that the next daemon finds without its record: a run folder tells of a start, the exit record
+   * in it of an end, and either makes it remove the container.
+   */
+  async tell(change: RecordChange, { evenIfFull = false } = {}): Promise<void> {
+    if (isTransient(this.#record)) this.#put(this.#with(change));
+    else await this.update(change, { evenIfFull });
   }
 
   /** The end of its creation, which the store's `begin` began: nothing of it is lost from here on. */
   async finishCreation(): Promise<void> {
-    await this.#store.finish(this.id);
-    this.#record = { ...this.#record, state: { kind: 'created', exitCode: 0 } };
-    this.#tell();
+    await this.#store.finish(this.#record);
+    this.#put({ ...this.#record, state: { kind: 'created', exitCode: 0 } });
   }
 
   /** After the record and its folder are absent. */
@@ -108,6 +111,19 @@ export class Container {
       this.#watchers.delete(watch);
       signal?.removeEventListener('abort', abort);
     }
+  }
+
+  #with(change: RecordChange): ContainerRecord {
+    const { heldBy, ...rest } = change;
+    const { heldBy: before, ...kept } = this.#record;
+    const holder = 'heldBy' in change ? heldBy : before;
+    return { ...kept, ...rest, ...(holder === undefined ? {} : { heldBy: holder }) };
+  }
+
+  #put(next: ContainerRecord): void {
+    if (isUnderWay(this.#record.state) && !isUnderWay(next.state)) this.#ends++;
+    this.#record = next;
+    this.#tell();
   }
 
   #tell(): void {

@@ -17,7 +17,7 @@ import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { plainMounts } from './mounts/spec-mount.ts';
 import { checkName, newContainerId, proposeName } from './names.ts';
 import { publishContainer } from './publish.ts';
-import type { ContainerConfig, ContainerRecord } from './record.ts';
+import { type ContainerConfig, type ContainerRecord, isTransient } from './record.ts';
 import { noDevices } from './requested-devices.ts';
 import { parseSignal } from './signals.ts';
 import { makeSpec } from './spec.ts';
@@ -93,7 +93,10 @@ export async function createContainer(
   const flushed = engine.records.begin({ ...record, state: { kind: 'created', exitCode: 0 } });
   undo.push(() => engine.driver.remove(id));
   const size = layerSize(config.HostConfig.StorageOpt);
-  const made = engine.driver.create(id, image?.topLayer, size === undefined ? {} : { size });
+  const made = engine.driver.create(id, image?.topLayer, {
+    ...(size === undefined ? {} : { size }),
+    transient: isTransient(record),
+  });
   // Both wait for the disk: at the same time.
   await Promise.all([made, flushed]);
   if (mounts.points.length > 0) await giveVolumes(engine, container, mounts.volumes, undo);

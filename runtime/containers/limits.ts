@@ -103,7 +103,7 @@ function checkBlkio({ BlkioWeight, BlkioWeightDevice }: HostConfig): void {
 
 function checkCpu({ NanoCpus, CpuPeriod, CpuQuota, CpuShares }: HostConfig): void {
   if (NanoCpus < 0) throw invalid('NanoCpus', `found ${NanoCpus}, wanted 0 or more`);
-  const available = availableParallelism();
+  const available = NanoCpus > 0 ? availableParallelism() : 0;
   if (NanoCpus > available * 1e9) {
     throw invalid(
       'NanoCpus',

@@ -1,4 +1,3 @@
-import { rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../base/log.ts';
 import type { ExitRecord } from '../launch/types.ts';
@@ -9,7 +8,7 @@ import { releaseVolumes } from './mounts/release-volumes.ts';
 import { publishContainer } from './publish.ts';
 import { type ExitedState, isAlive, type RunningState } from './record.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
-import { removeLocked } from './remove.ts';
+import { endRun, removeLocked } from './remove.ts';
 
 /** Follows a running container to its end, also one that an earlier daemon started. Returns at once. */
 export function watchContainer(engine: Engine, container: Container, run: RunningState): void {
@@ -48,11 +47,10 @@ export async function finishLocked(
     finishedAt: outcome === 'lost' ? new Date().toISOString() : outcome.exitedAt,
     oomKilled,
   };
+  container.leftNothing = troubles.length === 0;
   await settle(engine, container, ended, { attempt: run.attempt, error: troubles.join('; '), heldBy });
   // Not earlier: with the exit record gone and the end not written down yet, a daemon killed here would call the monitor lost.
-  rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
-  container.run = undefined;
-  container.leftNothing = troubles.length === 0;
+  if (!container.gone) endRun(engine, container);
 }
 
 /** Records an end and applies what follows from it. Mutex held. */
@@ -67,14 +65,13 @@ export async function settle(
   const lived = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
   const next = lived >= engine.timing.restartResetMs ? 0 : attempt;
   const { kind: _, ...run } = ended;
-  await container.update(
-    {
-      state: again ? { kind: 'restarting', ...run, attempt: next } : ended,
-      error,
-      heldBy,
-    },
-    { evenIfFull: true },
-  );
+  const news = {
+    state: again ? ({ kind: 'restarting', ...run, attempt: next } as const) : ended,
+    error,
+    heldBy,
+  };
+  if (heldBy === undefined) await container.tell(news, { evenIfFull: true });
+  else await container.update(news, { evenIfFull: true });
   engine.log.info('container ended', {
     id: container.id,
     name: container.name,

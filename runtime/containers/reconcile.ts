@@ -1,21 +1,22 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../base/log.ts';
-import type { Cgroup } from '../cgroups/cgroup.ts';
 import type { ExitRecord } from '../launch/types.ts';
 import { watchExit } from '../launch/watch-exit.ts';
 import { brokenRecord } from './broken-record.ts';
-import { findCgroup, notedCgroup, plainParent } from './cgroup-note.ts';
+import { findCgroup } from './cgroup-note.ts';
 import { Container } from './container.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { finishLocked, scheduleRestart, settle, watchContainer } from './on-exit.ts';
 import { isSameProcess } from './processes.ts';
-import { type ContainerRecord, isAlive, lastRun, type RunningState } from './record.ts';
+import { type ContainerRecord, isAlive, isTransient, lastRun, type RunningState } from './record.ts';
 import type { StoredContainer } from './record-files.ts';
 import { releaseRoot, retryRelease } from './release-root.ts';
 import { removeContainer, removeLocked } from './remove.ts';
+import { removeOrphans, removeStrays, removeUnborn } from './remove-strays.ts';
 
 /**
  * # The one path from disk to daemon
@@ -40,6 +41,7 @@ export async function reconcileContainers(engine: Engine): Promise<void> {
   const said = await engine.driver.reconcile(new Set(alive.map(({ id }) => id)));
   for (const line of said) engine.log.info('storage reconciled', { driver: engine.driver.name, line });
   for (const one of stored) if ('unborn' in one) await removeUnborn(engine, one.id);
+  await removeOrphans(engine, new Set(stored.map(({ id }) => id)));
   await Promise.all(
     containers.map(async (container) => {
       try {
@@ -74,18 +76,14 @@ async function adopt(engine: Engine, stored: StoredContainer): Promise<void> {
     engine.containers.setAside.push(record);
     return;
   }
-  engine.containers.add(new Container(record, engine.records));
+  engine.containers.add(new Container(asFound(engine, record), engine.records));
 }
 
-/** A power cut may have left more of its creation than the record. */
-async function removeUnborn(engine: Engine, id: string): Promise<void> {
-  try {
-    await engine.driver.remove(id);
-    await engine.records.remove(id);
-    engine.log.info('container folder without a record removed', { id });
-  } catch (error) {
-    engine.log.error('container folder without a record stays', { id, error });
-  }
+/** Of a transient container's start only the run folder tells, which is gone with the boot. */
+function asFound(engine: Engine, record: ContainerRecord): ContainerRecord {
+  const begun =
+    isTransient(record) && record.state.kind === 'created' && existsSync(runDirOf(engine, record.id));
+  return begun ? { ...record, state: { kind: 'starting', bootId: engine.bootId } } : record;
 }
 
 async function reconcileOne(engine: Engine, container: Container): Promise<void> {
@@ -201,46 +199,6 @@ async function monitorOutcome(
   } finally {
     over.abort();
   }
-}
-
-/** Cgroups and run folders without a container that may be alive. */
-async function removeStrays(engine: Engine, alive: readonly Container[]): Promise<void> {
-  const ids = new Set(alive.map(({ id }) => id));
-  const dead = (await readdir(engine.runRoot)).filter((name) => !ids.has(name));
-  // A container's parent may itself be below the daemon's.
-  const used = alive.flatMap(({ run }) => (run ? [`${run.cgroup.path}/`] : []));
-  for (const cgroup of await leftCgroups(engine, dead)) {
-    const { path } = cgroup;
-    if (used.some((own) => own.startsWith(`${path}/`))) continue;
-    engine.log.info('stray cgroup removed', { path });
-    try {
-      await cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
-      await cgroup.remove();
-    } catch (error) {
-      engine.log.error('stray cgroup stays', { path, error: errorText(error) });
-    }
-  }
-  for (const name of dead) await rm(join(engine.runRoot, name), { recursive: true, force: true });
-}
-
-/** Those where this daemon makes them, those where every daemon does, and what dead runs have noted. */
-async function leftCgroups(engine: Engine, dead: readonly string[]): Promise<readonly Cgroup[]> {
-  const { cgroups, cgroupParent } = engine;
-  const plain = await engine.cgroupsOf('cgroupfs');
-  const listed = (await cgroups.list(cgroupParent)).map((path) => cgroups.open(path));
-  const isPlain = cgroups === plain && cgroupParent === plainParent(engine);
-  const others = isPlain ? [] : (await plain.list(plainParent(engine))).map((path) => plain.open(path));
-  const noted = await Promise.all(
-    dead.map(async (id) => {
-      try {
-        return (await notedCgroup(engine, id))?.cgroup;
-      } catch (error) {
-        engine.log.error('cgroup of a dead run not found', { id, error: errorText(error) });
-        return undefined;
-      }
-    }),
-  );
-  return [...listed, ...others, ...noted.filter((cgroup) => cgroup !== undefined)];
 }
 
 /** As Docker at its start: `always` even after a stop by hand; the others by how the last run ended. */

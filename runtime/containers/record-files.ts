@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { jsonText, readJson, replaceFile, temporaryOf } from '../base/atomic-file.ts';
 import { codeOf, HullError } from '../base/errors.ts';
 import { exchangeNames } from '../sys/exchange-names.ts';
-import { type ContainerRecord, type ContainerState, lastRun, type Run } from './record.ts';
+import { type ContainerRecord, type ContainerState, isTransient, lastRun, type Run } from './record.ts';
 
 export type StoredContainer =
   | { readonly id: string; readonly record: ContainerRecord }
@@ -19,6 +19,8 @@ export type StoredContainer =
 export const recordFiles = {
   /** The record, as it is now. */
   record: 'container.json',
+  /** The record of a transient container, never flushed: what a power cut leaves of it is as good as nothing. */
+  transient: 'transient.json',
   /** The record that the container will have: it is being made. */
   creating: 'creating.json',
   /** The last record that was flushed, as long as the newer one is not: a power cut may leave that one empty. */
@@ -27,8 +29,17 @@ export const recordFiles = {
   removing: ['removing', 'removing-volumes'],
 } as const;
 
+/** The name that the record has when the container is made. */
+export const recordName = (record: ContainerRecord): 'record' | 'transient' =>
+  isTransient(record) ? 'transient' : 'record';
+
+/** Afterwards the record that the container will have is there, and not flushed. What was cut off while it was written is as good as none. */
+export function putIntent(folder: string, record: ContainerRecord): void {
+  writeFileSync(join(folder, recordFiles.creating), jsonText(record), { mode: 0o600 });
+}
+
 /** Afterwards the record is there as a whole, and not flushed. */
-export function putRecord(folder: string, name: 'record' | 'creating', record: ContainerRecord): void {
+export function putRecord(folder: string, name: 'record' | 'transient', record: ContainerRecord): void {
   replaceFile(join(folder, recordFiles[name]), jsonText(record));
 }
 
@@ -37,7 +48,7 @@ export function putRecord(folder: string, name: 'record' | 'creating', record: C
  * wait for it when that is replaced in turn, where most of these records are gone before anybody needs them on the disk.
  */
 export function replaceRecord(folder: string, record: ContainerRecord): void {
-  const path = join(folder, recordFiles.record);
+  const path = join(folder, recordFiles[recordName(record)]);
   const beside = temporaryOf(path);
   try {
     writeFileSync(beside, jsonText(record), { flag: 'wx', mode: 0o600 });
@@ -71,6 +82,10 @@ export async function readRecord(
   id: string,
   names: ReadonlySet<string>,
 ): Promise<StoredContainer> {
+  if (names.has(recordFiles.transient)) {
+    const found = await readOne(folder, recordFiles.transient, id);
+    return 'record' in found ? { id, record: withMark(found.record, names) } : { id, unborn: true };
+  }
   if (!names.has(recordFiles.record)) {
     const record = await readOne(folder, recordFiles.creating, id);
     // One that a power cut has emptied is as good as none: nobody was told of the container.
@@ -86,15 +101,20 @@ export async function readRecord(
       found = flushed;
     }
   }
+  return 'record' in found ? { id, record: withMark(found.record, names) } : found;
+}
+
+/** What a mark makes of the record's state. */
+function withMark(record: ContainerRecord, names: ReadonlySet<string>): ContainerRecord {
   const [plain, volumes] = recordFiles.removing;
-  if (!('record' in found) || (!names.has(plain) && !names.has(volumes))) return found;
-  const last = lastRun(found.record.state);
+  if (!names.has(plain) && !names.has(volumes)) return record;
+  const last = lastRun(record.state);
   const state: ContainerState = {
     kind: 'removing',
     volumes: names.has(volumes),
     ...(last && { last: outlineOf(last) }),
   };
-  return { id, record: { ...found.record, state } };
+  return { ...record, state };
 }
 
 const outlineOf = ({ exitCode, startedAt, finishedAt, oomKilled }: Run): Run => ({

@@ -64,7 +64,7 @@ const exited: ContainerRecord = { ...record, state: { kind: 'exited', ...run } }
 test('one that was begun is half-made until it is finished, and nothing where its record was lost', async () => {
   await store.begin(record);
   expect(await store.readAll()).toEqual([{ id, record: { ...record, state: { kind: 'creating' } } }]);
-  await store.finish(id);
+  await store.finish(record);
   expect(await store.readAll()).toEqual([{ id, record }]);
   await store.remove(id);
   await store.begin(record);
@@ -138,6 +138,60 @@ test('what is small of a removed one goes in the moment after, or with the next 
   await writeFile(join(store.folder(id), 'log'), Buffer.alloc(100_000));
   await store.remove(id);
   expect(await readdir(removing)).toEqual([]);
+});
+
+const transient: ContainerRecord = {
+  ...record,
+  config: { ...record.config, HostConfig: { ...record.config.HostConfig, AutoRemove: true } },
+};
+
+test('a transient one is told by the name of its record, and never flushed', async () => {
+  const told: string[] = [];
+  const own = new RecordStore(store.root, (path) => told.push(path));
+  await own.begin(transient);
+  expect(await readdir(own.folder(id))).toEqual(['creating.json']);
+  await own.finish(transient);
+  own.writeSoon({ ...transient, error: 'one' });
+  await own.write({ ...transient, error: 'two' });
+  expect(await readdir(own.folder(id))).toEqual(['transient.json']);
+  expect(await new RecordStore(own.root).readAll()).toEqual([{ id, record: { ...transient, error: 'two' } }]);
+  const path = join(own.folder(id), 'transient.json');
+  await rm(path);
+  // fsync(2) of a link in a circle: ELOOP at its open, which would be told.
+  await symlink('transient.json', path);
+  await own.flush();
+  await own.remove(id, { transient: true });
+  expect(told).toEqual([]);
+  expect(await own.readAll()).toEqual([]);
+});
+
+test.each([
+  ['nothing', []],
+  ['an empty intent', ['creating.json']],
+  ['an empty record', ['transient.json']],
+  ['an empty record that is being removed', ['transient.json', 'removing-volumes']],
+] as const)('what a power cut leaves of a transient one, %s, is as good as none', async (_, names) => {
+  await store.begin(transient);
+  await rm(join(store.folder(id), 'creating.json'));
+  for (const name of names) await writeFile(join(store.folder(id), name), '');
+  expect(await store.readAll()).toEqual([{ id, unborn: true }]);
+});
+
+test('one that has volumes is not transient: it knows which go with it', async () => {
+  const point = {
+    type: 'volume',
+    name: 'v',
+    destination: '/v',
+    source: '/v',
+    readOnly: false,
+    mode: '',
+    anonymous: true,
+    copy: true,
+    subpath: '',
+  } as const;
+  await store.begin({ ...transient, mounts: [point] });
+  await store.finish({ ...transient, mounts: [point] });
+  expect(await readdir(store.folder(id))).toEqual(['container.json']);
 });
 
 test('a waiter sees a state that lasts only for one change', async () => {

@@ -7,13 +7,15 @@ import { codeOf } from '../base/errors.ts';
 import { isSmallTree } from '../base/small-tree.ts';
 import { isFull, Reserve } from '../images/reserve.ts';
 import { FlushSoon } from './flush-soon.ts';
-import type { ContainerRecord } from './record.ts';
+import { type ContainerRecord, isTransient } from './record.ts';
 import {
   keepToFallBackOn,
   markRemoving,
+  putIntent,
   putRecord,
   readRecord,
   recordFiles,
+  recordName,
   replaceRecord,
   type StoredContainer,
   unlinkFile,
@@ -23,7 +25,8 @@ import {
  * The folders `<root>/<container id>/` with the record (record-files.ts) and the log.
  *
  * Whatever is written counts at once for the next daemon, however this one ends. `finish` and `write` flush it as well: it outlasts a power
- * cut. What `writeSoon` and `remove` did is flushed in the moment after; a power cut before that finds the container as it was.
+ * cut. What `writeSoon` and `remove` did is flushed in the moment after; a power cut before that finds the container as it was. Of a transient
+ * container nothing is ever flushed.
  */
 export class RecordStore {
   readonly root: string;
@@ -55,24 +58,25 @@ export class RecordStore {
    * Afterwards the intent to make a container with this record is there: a start that finds it undoes what was made. The answer is its
    * flush, which has to be over before `finish`.
    */
-  begin(record: ContainerRecord): Promise<void> {
+  async begin(record: ContainerRecord): Promise<void> {
     const folder = this.folder(record.id);
     mkdirSync(folder, { recursive: true, mode: 0o710 });
-    putRecord(folder, 'creating', record);
-    return syncPath(join(folder, recordFiles.creating));
+    putIntent(folder, record);
+    if (!isTransient(record)) await syncPath(join(folder, recordFiles.creating));
   }
 
   /** Afterwards the container is made, on the disk too. */
-  async finish(id: string): Promise<void> {
-    const folder = this.folder(id);
-    renameSync(join(folder, recordFiles.creating), join(folder, recordFiles.record));
-    this.#whole.add(id);
+  async finish(record: ContainerRecord): Promise<void> {
+    const folder = this.folder(record.id);
+    renameSync(join(folder, recordFiles.creating), join(folder, recordFiles[recordName(record)]));
+    this.#whole.add(record.id);
+    if (isTransient(record)) return;
     await Promise.all([syncPath(folder), syncPath(this.root)]);
   }
 
   /** Afterwards the record is on the disk as a whole, its folder made where it was missing. */
   async write(record: ContainerRecord): Promise<void> {
-    if (this.#marksRemoval(record)) return;
+    if (this.#marksRemoval(record) || this.#writesTransient(record)) return;
     const { id } = record;
     const folder = this.folder(id);
     const path = join(folder, recordFiles.record);
@@ -86,7 +90,7 @@ export class RecordStore {
 
   /** The same with the flush left for the moment after. */
   writeSoon(record: ContainerRecord): void {
-    if (this.#marksRemoval(record)) return;
+    if (this.#marksRemoval(record) || this.#writesTransient(record)) return;
     const { id } = record;
     const folder = this.folder(id);
     const path = join(folder, recordFiles.record);
@@ -124,7 +128,7 @@ export class RecordStore {
   }
 
   /** Afterwards the container's folder is absent; what is small of it is removed in the moment after. */
-  async remove(id: string): Promise<void> {
+  async remove(id: string, { transient = false }: { readonly transient?: boolean } = {}): Promise<void> {
     const folder = this.folder(id);
     this.#soon.forget(join(folder, recordFiles.record));
     this.#whole.delete(id);
@@ -135,7 +139,7 @@ export class RecordStore {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
     }
-    this.#soon.add(this.root);
+    if (!transient) this.#soon.add(this.root);
   }
 
   /** Afterwards all that was written is on the disk. */
@@ -165,6 +169,17 @@ export class RecordStore {
     if (state.kind !== 'removing' || !this.#whole.has(id)) return false;
     markRemoving(this.folder(id), state.volumes === true);
     this.#marked.add(id);
+    return true;
+  }
+
+  #writesTransient(record: ContainerRecord): boolean {
+    if (!isTransient(record)) return false;
+    if (this.#whole.has(record.id)) replaceRecord(this.folder(record.id), record);
+    else {
+      mkdirSync(this.folder(record.id), { recursive: true, mode: 0o710 });
+      putRecord(this.folder(record.id), 'transient', record);
+    }
+    this.#counts(record.id);
     return true;
   }
 
@@ -219,6 +234,6 @@ async function removeFiles(folder: string): Promise<void> {
 
 /** The record, and what says that it is being removed after it: a removal that is cut off leaves something that can be removed. */
 function lastThingsLast(names: readonly string[]): readonly string[] {
-  const last: readonly string[] = [recordFiles.record, ...recordFiles.removing];
+  const last: readonly string[] = [recordFiles.record, recordFiles.transient, ...recordFiles.removing];
   return names.toSorted((a, b) => last.indexOf(a) - last.indexOf(b));
 }

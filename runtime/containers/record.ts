@@ -4,7 +4,7 @@ import type { MountPoint } from './mounts/mount-point.ts';
 /**
  * # A container's record
  *
- * `<data-root>/containers/<id>/container.json`, replaced as a whole. The intent is written before the deed and the
+ * `<data-root>/containers/<id>/container.json` (`transient.json`), replaced as a whole. The intent is written before the deed and the
  * outcome after it, so a daemon that finds a record after a crash knows what may exist: a `creating` container may
  * have a layer, a `starting` one may have a process, a `removing` one may have anything left.
  *
@@ -78,6 +78,14 @@ export interface Run {
 
 export interface ExitedState extends Run {
   readonly kind: 'exited';
+}
+
+/**
+ * After a power cut it would be removed by the next start whatever is found of it, so nothing of it has to be on the disk. One with volumes has:
+ * those that nobody named go with it, and its record knows them.
+ */
+export function isTransient({ config, mounts }: Pick<ContainerRecord, 'config' | 'mounts'>): boolean {
+  return config.HostConfig.AutoRemove && mounts.every(({ type }) => type !== 'volume');
 }
 
 /** The states in which processes of the container exist. */

@@ -7,7 +7,7 @@ import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { killAndWait } from './kill.ts';
 import { removeAnonymousVolumes } from './mounts/release-volumes.ts';
 import { publishContainer } from './publish.ts';
-import { type ContainerState, isAlive, lastRun } from './record.ts';
+import { type ContainerState, isAlive, isTransient, lastRun } from './record.ts';
 
 /** Afterwards the container is absent, and with `volumes` those of its volumes that nobody named and no other uses. Kinds: `conflict` (it runs, and no force), `busy` (who holds its root). */
 export async function removeContainer(
@@ -54,7 +54,7 @@ export async function removeLocked(
     wish.volumes ||
     record.config.HostConfig.AutoRemove ||
     (state.kind === 'removing' && state.volumes === true);
-  await container.update(
+  await container.tell(
     { state: { kind: 'removing', volumes, ...(last ? { last: { ...last } } : {}) } },
     { evenIfFull: true },
   );
@@ -65,7 +65,8 @@ export async function removeLocked(
     }
     await engine.driver.remove(id);
     if (volumes) await removeAnonymousVolumes(engine, container);
-    await engine.records.remove(id);
+    await engine.records.remove(id, { transient: isTransient(record) });
+    endRun(engine, container);
   } catch (error) {
     const text = errorText(error);
     const back: ContainerState = state.kind === 'removing' ? afterRemoval(last) : state;
@@ -101,7 +102,13 @@ async function endLeftovers(engine: Engine, container: Container): Promise<void>
   if (await cgroup?.exists()) await cgroup?.kill(AbortSignal.timeout(engine.timing.killTimeoutMs));
   // Also without the group: a daemon killed in a removal may have left the empty parent.
   await cgroup?.remove();
+  endRun(engine, container);
+}
+
+/** Afterwards nothing tells of a run under way. */
+export function endRun(engine: Engine, container: Container): void {
   rmSync(runDirOf(engine, container.id), { recursive: true, force: true });
+  container.run = undefined;
 }
 
 /** Undefined where it can have left none: its CgroupParent is nothing for this daemon's cgroup driver. */

@@ -54,7 +54,7 @@ export async function startLocked(
   const before = container.state;
   const last = lastRun(before);
   container.leftNothing = false;
-  await container.update({
+  await container.tell({
     state: { kind: 'starting', bootId: engine.bootId, ...(last ? { last: outlineOf(last) } : {}) },
     ...(byUser ? { stoppedByUser: false, restartCount: 0 } : {}),
   });

@@ -36,6 +36,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
   readonly #reserve: Reserve;
   readonly #partials: Partials;
   readonly #sweeper: Sweeper;
+  readonly #sizes = new Map<Digest, number>();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(blobs: Blobs, layers: Layers, catalogue: Catalogue, reserve: Reserve, partials: Partials) {
@@ -259,7 +260,7 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
     const { id, config, references, repoDigests } = entry;
     const chain = chainIds(config.rootfs.diff_ids);
     const layers = await Promise.all(
-      chain.map(async (chainId) => ({ chainId, size: (await this.#layers.sizeOf(chainId)) ?? 0 })),
+      chain.map(async (chainId) => ({ chainId, size: await this.#sizeOf(chainId) })),
     );
     const top = chain.at(-1);
     return {
@@ -273,6 +274,13 @@ export class LayoutImageStore implements ImageStore, ImageDepot {
       createdAt: config.created ?? '0001-01-01T00:00:00Z',
       topLayer: top && layerIdOf(top),
     };
+  }
+
+  /** 0 where the layer is not whole. A whole one never has another size. */
+  async #sizeOf(chainId: Digest): Promise<number> {
+    const known = this.#sizes.get(chainId) ?? (await this.#layers.sizeOf(chainId));
+    if (known !== undefined) this.#sizes.set(chainId, known);
+    return known ?? 0;
   }
 
   get #parts(): { readonly blobs: Blobs; readonly layers: Layers } {

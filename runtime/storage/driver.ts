@@ -36,7 +36,8 @@ export interface StorageDriver {
   create(id: LayerId, parent: LayerId | undefined, options?: CreateOptions): Promise<void>;
   /** Afterwards `id` is absent. Kind `busy` names the holders; the layer then stays and can be removed later. */
   remove(id: LayerId): Promise<void>;
-  list(): Promise<readonly LayerId[]>;
+  /** With `transient` only those that were made so. */
+  list(options?: { readonly transient?: boolean }): Promise<readonly LayerId[]>;
   /** How to mount the layer; makes what the mounts need host-wide. Kind `busy` where a leaked mount still shows it. */
   acquire(id: LayerId, options?: AcquireOptions): Promise<AcquiredLayer>;
   /** Afterwards the driver holds nothing host-wide for `id`. Kind `busy` names the holders; finished at a later try or start. */
@@ -65,6 +66,11 @@ export interface CreateOptions {
    * has from its parent. Writing more is EDQUOT or ENOSPC for whoever writes. Default: no limit of its own.
    */
   readonly size?: number;
+  /**
+   * Whoever asks for it removes it before anything else after a power cut (`list` tells which they are): no create, and nothing that is written
+   * in it, waits for the disk. Default false.
+   */
+  readonly transient?: boolean;
 }
 
 export interface AcquireOptions {

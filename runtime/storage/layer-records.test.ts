@@ -43,6 +43,35 @@ it('the intent to remove lasts', async () => {
   expect(await readdir(path)).toEqual([]);
 });
 
+const transient = (id: string): LayerRecord => ({ ...layer(id, 1), transient: true });
+
+it.each([true, false])('a transient one is told by its name (flushed intents: %s)', async (flushes) => {
+  const path = await folder();
+  const records = await LayerRecords.open(path);
+  records.flushesIntents = flushes;
+  await records.put({ ...transient('a'), state: 'creating' });
+  expect((await LayerRecords.open(path)).all()).toEqual([{ ...transient('a'), state: 'creating' }]);
+  await records.put(transient('a'));
+  expect(await readdir(path)).toEqual(['a.json.transient']);
+  expect((await LayerRecords.open(path)).all()).toEqual([transient('a')]);
+  await records.markRemoving(transient('a'));
+  const again = await LayerRecords.open(path);
+  expect(again.all()).toEqual([{ ...transient('a'), state: 'removing' }]);
+  await again.delete('a');
+  expect(await readdir(path)).toEqual([]);
+});
+
+it.each(['creating', 'transient', 'transient.removing'])(
+  'what a power cut has emptied of a transient one (%s) is as good as none',
+  async (ending) => {
+    const path = await folder();
+    await writeFile(join(path, `a.json.${ending}`), '');
+    const records = await LayerRecords.open(path);
+    expect([records.all(), records.damaged]).toEqual([[], []]);
+    expect(await readdir(path)).toEqual([]);
+  },
+);
+
 it.each([
   ['empty', ''],
   ['cut', '{"version":1,"id":"x","sta'],

@@ -17,6 +17,8 @@ export interface LayerRecord {
   readonly depth: number;
   /** Bytes it may take, where it was made with a limit. */
   readonly size?: number;
+  /** What a power cut leaves of it is as good as nothing. */
+  readonly transient?: true;
   /** devicemapper: the pool transaction that makes it. */
   readonly transaction?: number;
 }
@@ -29,6 +31,8 @@ export interface LayerRecord {
  *     <id>.json.creating   an intent; one that was cut off while it was written is as good as none
  *     <id>.json.removing   an intent, by its name alone
  *     <id>.json.damaged    set aside
+ *
+ * A transient one is `<id>.json.transient` when it is ready, by its name alone, and what was cut off of it is as good as none.
  */
 export class LayerRecords {
   /** Off where the journal of a file system keeps the order of a name and what is done after it. */
@@ -54,15 +58,18 @@ export class LayerRecords {
     for (const name of names) {
       const path = join(folder, name);
       if (name.endsWith('.json.damaged')) damaged.push(name.slice(0, -'.json.damaged'.length));
-      const [, id, creating, removing] = /^(.+)\.json(?:(\.creating)|(\.removing))?$/.exec(name) ?? [];
+      const [, id, creating, transient, removing] =
+        /^(.+)\.json(?:(\.creating)|(\.transient)?(\.removing)?)$/.exec(name) ?? [];
       if (id === undefined) continue;
       const record = await readRecord(path);
-      if (creating && (record?.id !== id || names.has(`${id}.json`) || names.has(`${id}.json.removing`))) {
+      const isDone = creating && doneEndings.some((ending) => names.has(`${id}.json${ending}`));
+      if (isDone || ((creating || transient) && record?.id !== id)) {
         rmSync(path);
         continue;
       }
       if (record?.id === id) {
-        records.push(removing ? { ...record, state: 'removing' } : record);
+        const state = removing ? 'removing' : transient ? 'ready' : record.state;
+        records.push({ ...record, state });
         continue;
       }
       await rename(path, join(folder, `${id}.json.damaged`));
@@ -116,7 +123,7 @@ export class LayerRecords {
   /** The intent to remove, as a new name for the record: on a full disk there is room for that, and not for a new file. */
   async markRemoving(record: LayerRecord): Promise<void> {
     this.#records.set(record.id, { ...record, state: 'removing' });
-    renameSync(this.#path(record.id), `${this.#path(record.id)}.removing`);
+    renameSync(this.#path(record), `${this.#path(record)}.removing`);
     if (this.flushesIntents) await syncFolder(this.#folder);
   }
 
@@ -128,29 +135,37 @@ export class LayerRecords {
 
   async delete(id: LayerId): Promise<void> {
     this.#forgotten.delete(id);
-    for (const ending of ['', '.creating', '.removing', '.damaged'])
-      rmSync(`${this.#path(id)}${ending}`, { force: true });
+    for (const ending of [...doneEndings, '.creating', '.damaged'])
+      rmSync(this.#path({ id }) + ending, { force: true });
     if (this.flushesIntents) await syncFolder(this.#folder);
     this.#records.delete(id);
     this.#damaged.delete(id);
   }
 
   async #write(record: LayerRecord): Promise<void> {
-    const path = this.#path(record.id);
-    const intent = `${path}.creating`;
+    const path = this.#path(record);
+    const intent = `${this.#path({ id: record.id })}.creating`;
     if (record.state === 'creating') {
       if (this.flushesIntents) await writeFileAtomic(intent, jsonText(record));
       else writeFileSync(intent, jsonText(record), { mode: 0o600 });
+      return;
+    }
+    if (record.transient) {
+      renameSync(intent, path);
+      if (this.flushesIntents) await syncFolder(this.#folder);
       return;
     }
     await writeFileAtomic(path, jsonText(record), { durable: this.flushesIntents || 'content' });
     rmSync(intent, { force: true });
   }
 
-  #path(id: LayerId): string {
-    return join(this.#folder, `${id}.json`);
+  #path({ id, transient }: Pick<LayerRecord, 'id' | 'transient'>): string {
+    return join(this.#folder, `${id}.json${transient ? '.transient' : ''}`);
   }
 }
+
+/** Of all that an intent to make it has become. */
+const doneEndings = ['', '.removing', '.transient', '.transient.removing'];
 
 async function readRecord(path: string): Promise<LayerRecord | undefined> {
   try {
@@ -171,6 +186,7 @@ function isRecord(value: unknown): value is LayerRecord {
     (fields.state === 'creating' || fields.state === 'ready' || fields.state === 'removing') &&
     typeof fields.key === 'string' &&
     typeof fields.depth === 'number' &&
+    (fields.transient === undefined || fields.transient === true) &&
     (fields.size === undefined || typeof fields.size === 'number') &&
     (fields.transaction === undefined || typeof fields.transaction === 'number')
   );

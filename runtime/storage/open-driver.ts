@@ -109,7 +109,7 @@ async function driversWithData(dataRoot: string): Promise<readonly string[]> {
   const found: string[] = [];
   for (const name of drivers.keys()) {
     const records = (await ifExists(readdir(join(dataRoot, name, 'records')))) ?? [];
-    if (records.some((file) => /\.json(\.removing)?$/.test(file))) found.push(name);
+    if (records.some((file) => /\.json(\.transient)?(\.removing)?$/.test(file))) found.push(name);
   }
   return found;
 }

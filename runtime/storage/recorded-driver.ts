@@ -86,7 +86,11 @@ export class RecordedDriver implements StorageDriver {
     }
   }
 
-  async create(id: LayerId, parentId: LayerId | undefined, { size }: CreateOptions = {}): Promise<void> {
+  async create(
+    id: LayerId,
+    parentId: LayerId | undefined,
+    { size, transient = false }: CreateOptions = {},
+  ): Promise<void> {
     checkId(id);
     using _ = await this.#turns.take(id);
     const found = this.#records.get(id);
@@ -119,6 +123,7 @@ export class RecordedDriver implements StorageDriver {
       depth,
       ...this.#backend.newKey(id, parent),
       ...(size === undefined ? {} : { size }),
+      ...(transient && { transient }),
     };
     await this.#records.put(layer);
     const ready: LayerRecord = { ...layer, state: 'ready' };
@@ -152,8 +157,9 @@ export class RecordedDriver implements StorageDriver {
     this.#busy.shown(id);
   }
 
-  async list(): Promise<readonly LayerId[]> {
-    return this.#records.all().flatMap(({ id, state }) => (state === 'ready' ? [id] : []));
+  async list({ transient = false }: { readonly transient?: boolean } = {}): Promise<readonly LayerId[]> {
+    const ready = this.#records.all().filter(({ state }) => state === 'ready');
+    return ready.filter((layer) => !transient || layer.transient).map(({ id }) => id);
   }
 
   async acquire(
