@@ -54,12 +54,14 @@ it('keeps a service from starting while its package is installed, and leaves it 
   await fakeProgram('systemctl', `echo "systemctl $@" >> ${log}`);
   const tests = ensureSystemPackages('tests', () => {}, { folders: [folder], isRoot: true });
   await expect(tests).rejects.toThrow('Cannot install');
+  const podman = 'podman.service podman.socket podman-auto-update.timer podman-restart.service';
+  const units = `docker-registry.service ${podman}`;
   expect((await readFile(log, 'utf8')).trim().split('\n')).toEqual([
-    'systemctl mask --runtime docker-registry.service',
+    `systemctl mask --runtime ${units}`,
     'apt-get update',
     'apt-get install',
-    'systemctl unmask --runtime docker-registry.service',
-    'systemctl disable docker-registry.service',
+    `systemctl unmask --runtime ${units}`,
+    `systemctl disable ${units}`,
   ]);
 });
 

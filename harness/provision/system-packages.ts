@@ -10,8 +10,8 @@ interface Need {
   readonly apt: string;
   /** Absent where no package has it: then the tests that use it are skipped. */
   readonly dnf?: string;
-  /** A service that the package would start, now and at each boot, though only its program is wanted. */
-  readonly service?: string;
+  /** Units that the package would start, now and at each boot, though only its program is wanted. */
+  readonly units?: readonly string[];
 }
 
 export type SystemRole = 'tests' | 'scenarios' | 'bench';
@@ -52,7 +52,14 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
     { probe: 'umoci', apt: 'umoci' },
     { probe: '/usr/sbin/sshd', apt: 'openssh-server', dnf: 'openssh-server' },
     // Started by its package it is an open registry on port 5000 of all addresses.
-    { probe: 'docker-registry', apt: 'docker-registry', service: 'docker-registry.service' },
+    { probe: 'docker-registry', apt: 'docker-registry', units: ['docker-registry.service'] },
+    {
+      probe: 'podman',
+      apt: 'podman',
+      dnf: 'podman',
+      units: ['podman.service', 'podman.socket', 'podman-auto-update.timer', 'podman-restart.service'],
+    },
+    { probe: 'newuidmap', apt: 'uidmap', dnf: 'shadow-utils' },
     { probe: 'openssl', apt: 'openssl', dnf: 'openssl' },
     mkfs,
     busybox,
@@ -99,7 +106,7 @@ export async function ensureSystemPackages(
     throw new Error(`Cannot run the ${role}: missing ${what}; as root run: ${command}`);
   }
   progress(`installing ${packages.join(', ')} (${what} missing)`);
-  const services = missing.flatMap(({ service }) => service ?? []);
+  const services = missing.flatMap(({ units }) => units ?? []);
   await using _ = await keepFromStarting(services, folders);
   for (const args of manager.steps(packages)) await runStep(manager, args, packages, signal);
   const still = (await missingNeeds(role, folders)).filter((need) => missing.includes(need));
