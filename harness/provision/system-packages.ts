@@ -59,6 +59,7 @@ const needs: Readonly<Record<SystemRole, readonly Need[]>> = {
       dnf: 'podman',
       units: ['podman.service', 'podman.socket', 'podman-auto-update.timer', 'podman-restart.service'],
     },
+    { probe: 'python3', apt: 'python3', dnf: 'python3' },
     { probe: 'newuidmap', apt: 'uidmap', dnf: 'shadow-utils' },
     { probe: 'openssl', apt: 'openssl', dnf: 'openssl' },
     mkfs,
