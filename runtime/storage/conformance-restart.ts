@@ -17,6 +17,22 @@ export function describeRestart({ driver, layer, place, reopen, see, test }: Sub
     expect(await see('lasting-child', (root) => readFile(join(root, 'file'), 'utf8'))).toBe('kept');
   });
 
+  test('a restart finds a transient layer as any other, and tells that it is one', async () => {
+    await layer('lasting', undefined, (root) => writeFile(join(root, 'file'), 'kept'));
+    await driver().create('passing', 'lasting', { transient: true });
+    expect(await driver().list({ transient: true })).toEqual(['passing']);
+    await driver().close();
+    await reopen();
+    try {
+      expect(await driver().reconcile(new Set())).toEqual([]);
+      expect(await driver().list({ transient: true })).toEqual(['passing']);
+      expect(await see('passing', (root) => readFile(join(root, 'file'), 'utf8'))).toBe('kept');
+    } finally {
+      await driver().remove('passing');
+    }
+    expect(await driver().list()).toEqual(['lasting']);
+  });
+
   test('a second daemon on the same storage is refused', async () => {
     await expect(place().open()).rejects.toMatchObject({
       kind: 'conflict',

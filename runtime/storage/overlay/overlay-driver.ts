@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { ifExists } from '../../base/errors.ts';
 import type { HeldThing } from '../../kernel/holders.ts';
@@ -51,6 +51,7 @@ class OverlayBackend extends FolderBackend {
   });
   readonly #keys: ShortKeys;
   readonly #knobs: readonly string[];
+  #volatile = false;
 
   constructor(home: string, records: readonly LayerRecord[], knobs: readonly string[]) {
     super(home, 'l');
@@ -60,7 +61,7 @@ class OverlayBackend extends FolderBackend {
 
   override async prepare(): Promise<void> {
     await super.prepare();
-    await requireOverlay(this.home);
+    this.#volatile = (await requireOverlay(this.home)).volatile;
   }
 
   override newKey(): { readonly key: string } {
@@ -98,18 +99,22 @@ class OverlayBackend extends FolderBackend {
     return undefined;
   }
 
-  override async activate(chain: LayerChain): Promise<readonly MountSpec[]> {
+  override async activate(chain: LayerChain, readOnly: boolean): Promise<readonly MountSpec[]> {
     requireWholeChain(chain);
     const [layer, ...ancestors] = chain;
     if (ancestors.length === 0) {
       // Nothing below it: the kernel wants at least one lower folder, and the tree is the folder itself.
       return [{ type: 'bind', source: this.#diff(layer), target: '', options: [] }];
     }
+    // A power cut leaves nothing of it in any case, and after any other end the files are in memory or on the disk.
+    if (layer.transient)
+      rmSync(join(this.folder(layer), 'work/work/incompat'), { recursive: true, force: true });
     const options = [
       `lowerdir=${ancestors.map(({ key }) => `${key}/diff`).join(':')}`,
       `upperdir=${escapeOption(this.#diff(layer))}`,
       `workdir=${escapeOption(join(this.folder(layer), 'work'))}`,
       ...this.#knobs,
+      ...(layer.transient && this.#volatile && !readOnly ? ['volatile'] : []),
     ];
     return [{ type: 'overlay', source: 'overlay', target: '', options, cwd: this.layers }];
   }

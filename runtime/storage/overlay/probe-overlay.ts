@@ -11,7 +11,7 @@ import { removeTree } from '../remove-tree.ts';
  * Whether layers can live in `home`: mounts an overlay there in a private namespace, deletes a lower file through it and
  * looks for the whiteout.
  */
-export async function probeOverlay(home: string): Promise<ProbeAnswer> {
+export async function probeOverlay(home: string, moreOptions: readonly string[] = []): Promise<ProbeAnswer> {
   const place = await mkdtemp(join(home, 'probe-'));
   const type = coveringMount(readMountInfo('self'), home)?.type ?? 'unknown';
   try {
@@ -28,7 +28,7 @@ export async function probeOverlay(home: string): Promise<ProbeAnswer> {
         type: 'overlay',
         source: 'overlay',
         target: '',
-        options: ['lowerdir=lower', 'upperdir=upper', 'workdir=work'],
+        options: ['lowerdir=lower', 'upperdir=upper', 'workdir=work', ...moreOptions],
         cwd: place,
       },
     ]);
@@ -56,20 +56,32 @@ export async function probeOverlay(home: string): Promise<ProbeAnswer> {
   }
 }
 
+export interface OverlayFacts {
+  /** The kernel knows the mount option of this name (Linux 5.10): such an overlay writes nothing out, neither for an fsync in it nor when it goes. */
+  readonly volatile: boolean;
+}
+
 /**
  * Kind `unsupported` with what is missing, where overlay does not work in `home`. That it does is remembered in `<home>/probed`
  * until the next boot: trying costs a process and a mount, as much as all else a daemon does when it starts.
  */
-export async function requireOverlay(home: string): Promise<void> {
+export async function requireOverlay(home: string): Promise<OverlayFacts> {
   const mark = join(home, 'probed');
   const place = await placeOf(home);
-  if ((await ifExists(readFile(mark, 'utf8'))) === place) return;
-  const probe = await probeOverlay(home);
+  const known = await ifExists(readFile(mark, 'utf8'));
+  for (const volatile of [true, false]) if (known === markText(place, { volatile })) return { volatile };
+  const first = await probeOverlay(home, ['volatile']);
+  const volatile = first.answer === 'supported';
+  const probe = volatile ? first : await probeOverlay(home);
   if (probe.answer !== 'supported') {
     throw new HullError(`Cannot use storage driver overlay: ${probeText(probe)}`, { kind: 'unsupported' });
   }
-  await writeFile(mark, place);
+  await writeFile(mark, markText(place, { volatile }));
+  return { volatile };
 }
+
+const markText = (place: string, { volatile }: OverlayFacts): string =>
+  `${place}${volatile ? 'volatile' : 'plain'}\n`;
 
 /** What the answer depends on: this boot's kernel, and the file system that the folder is on. */
 async function placeOf(home: string): Promise<string> {
