@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -134,6 +135,19 @@ describe.skipIf(why !== undefined)(
       expect(String(error)).toMatch(
         /Cannot start .* with driver a: the daemon ended. Its last words: no space left/,
       );
+    });
+
+    it('ends nobody whose number a stale file has', async () => {
+      const { folder, open } = await ground();
+      const somebody = spawn('sleep', ['60'], { stdio: 'ignore' });
+      onTestFinished(() => void somebody.kill());
+      await mkdir(join(folder, 'engines'));
+      await writeFile(join(folder, 'engines/test-b.pid'), `${somebody.pid} ${process.execPath}\n`);
+      const control = open('a');
+      await control.start();
+      expect([somebody.exitCode, somebody.signalCode]).toEqual([null, null]);
+      expect(await readdir(join(folder, 'engines'))).toEqual([`test-${process.pid}-a.pid`]);
+      await control.stop();
     });
 
     it('runs for one driver at a time', async () => {

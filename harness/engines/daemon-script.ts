@@ -8,7 +8,8 @@
  */
 export const daemonScript = `
 file=$1 exe=$2; shift 2
-alive() { read -r p < "$1" && [ /proc/"$p"/exe -ef "$2" ]; } 2>/dev/null
+# Of a pid file, \`pid executable\`. A number that has come to be another program's is nobody of ours.
+alive() { read -r p e < "$1" && [ /proc/"$p"/exe -ef "$e" ]; } 2>/dev/null
 gone() { # pid, tenths of a second; what was killed needs not even one of them
   n=0 pause=0.01
   while kill -0 "$1" 2>/dev/null; do
@@ -19,16 +20,16 @@ gone() { # pid, tenths of a second; what was killed needs not even one of them
 }
 others() {
   for other in "\${file%/*}"/*.pid; do
-    [ "$other" != "$file" ] && read -r p < "$other" 2>/dev/null || continue
-    kill -TERM "$p" 2>/dev/null && { gone "$p" 100 || kill -KILL "$p"; }
+    [ "$other" != "$file" ] && [ -e "$other" ] || continue
+    if alive "$other"; then kill -TERM "$p" 2>/dev/null && { gone "$p" 100 || kill -KILL "$p"; }; fi
     rm -f "$other"
   done
 }
 case $0 in
 pid)
-  if alive "$file" "$exe"; then echo "$p"; fi ;;
+  if alive "$file"; then echo "$p"; fi ;;
 end)
-  alive "$file" "$exe" || exit 0
+  alive "$file" || exit 0
   [ "$2" = 0 ] || sleep "$2"
   kill -"$1" "$p" 2>/dev/null || exit 0
   gone "$p" $(($3 * 10)) || { echo "process $p still runs $3 s after SIG$1" >&2; exit 3; }
@@ -39,9 +40,9 @@ start)
     [ -d "$folder" ] || mkdir -p "$folder"
   done
   others
-  if alive "$file" "$exe"; then exit 0; fi
+  if alive "$file"; then exit 0; fi
   : >> "$log"
   cd /
-  setsid -f sh -c 'echo $$ > "$0"; log=$1; shift; exec "$@" </dev/null >>"$log" 2>&1' "$file" "$log" "$@" </dev/null >/dev/null 2>&1 ;;
+  setsid -f sh -c 'echo $$ "$2" > "$0"; log=$1; shift 2; exec "$@" </dev/null >>"$log" 2>&1' "$file" "$log" "$exe" "$@" </dev/null >/dev/null 2>&1 ;;
 esac
 `;
