@@ -19,10 +19,3 @@ export async function startAndWait(container: Docker.Container): Promise<void> {
   const { StatusCode } = await container.wait();
   if (StatusCode !== 0) throw new Error(`Cannot run a container: found exit status ${StatusCode}, wanted 0`);
 }
-
-/** create, start, wait, remove. */
-export async function wholeLife(docker: Docker, image: string, command: readonly string[]): Promise<void> {
-  const container = await createContainer(docker, image, command);
-  await startAndWait(container);
-  await container.remove();
-}

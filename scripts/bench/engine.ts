@@ -23,6 +23,7 @@ const stopDeadlineMs = 15_000;
 /** A daemon that serves the Docker API, as a child process. */
 export class EngineProcess implements AsyncDisposable {
   readonly docker: Docker;
+  readonly socket: string;
   /** From the spawn to the first answered ping. */
   readonly startMs: number;
   readonly #child: ChildProcess;
@@ -30,6 +31,7 @@ export class EngineProcess implements AsyncDisposable {
 
   private constructor(child: ChildProcess, socket: string, startMs: number) {
     this.#child = child;
+    this.socket = socket;
     this.startMs = startMs;
     this.docker = new DockerClient(socket, new AbortController().signal).docker;
   }

@@ -1,8 +1,9 @@
-import { createContainer, startAndWait, wholeLife } from '../containers.ts';
+import { createContainer, startAndWait } from '../containers.ts';
 import type { EngineProcess } from '../engine.ts';
 import { smallArchive, smallImage } from '../images.ts';
 import { makeBundle } from '../oci-bundle.ts';
 import { type OciSubject, openOciRuntime } from '../oci-runtime.ts';
+import { runAndRemove } from '../run-and-remove.ts';
 import type { Contender, Task } from '../task.ts';
 import { ready, timed } from '../timed.ts';
 import { findProgram, type World } from '../world.ts';
@@ -12,13 +13,13 @@ const together = 20;
 export const runToExit: Task = {
   name: 'run-to-exit',
   about:
-    '/bin/true in a container, from nothing to removed; the daemons through the API: create, start, wait, remove',
+    '/bin/true in a container, from nothing to removed; the daemons through the API, as `docker run --rm` does',
   references: ['crun', 'runc', 'unshare'],
   contenders: [
     engine(
       'hull',
       (world) => world.hull('overlay'),
-      (docker) => () => timed(() => wholeLife(docker, smallImage, ['true'])),
+      (daemon) => () => timed(() => run(daemon)),
     ),
     oci('hull-oci', 1),
     oci('hull-oci (warm)', 1),
@@ -36,7 +37,7 @@ export const runToExit: Task = {
     engine(
       'docker',
       (world) => world.docker(),
-      (docker) => () => timed(() => wholeLife(docker, smallImage, ['true'])),
+      (daemon) => () => timed(() => run(daemon)),
     ),
   ],
 };
@@ -65,12 +66,12 @@ export const parallelStarts: Task = {
   ],
 };
 
-type Docker = EngineProcess['docker'];
+const run = ({ socket }: EngineProcess): Promise<void> => runAndRemove(socket, smallImage, ['true']);
 
 function engine(
   subject: 'hull' | 'docker',
   open: (world: World) => Promise<EngineProcess>,
-  makeSample: (docker: Docker) => () => Promise<number>,
+  makeSample: (daemon: EngineProcess) => () => Promise<number>,
 ): Contender {
   return {
     subject,
@@ -78,12 +79,12 @@ function engine(
     open: async (world) => {
       const daemon = await open(world);
       await daemon.ensureImage(smallImage, () => smallArchive(world));
-      return ready(makeSample(daemon.docker));
+      return ready(makeSample(daemon));
     },
   };
 }
 
-function startSample(docker: Docker): () => Promise<number> {
+function startSample({ docker }: EngineProcess): () => Promise<number> {
   return async () => {
     const container = await createContainer(docker, smallImage, ['true']);
     const ms = await timed(() => startAndWait(container));
@@ -92,9 +93,8 @@ function startSample(docker: Docker): () => Promise<number> {
   };
 }
 
-function parallelSample(docker: Docker): () => Promise<number> {
-  return () =>
-    timed(() => Promise.all(Array.from({ length: together }, () => wholeLife(docker, smallImage, ['true']))));
+function parallelSample(daemon: EngineProcess): () => Promise<number> {
+  return () => timed(() => Promise.all(Array.from({ length: together }, () => run(daemon))));
 }
 
 function oci(subject: OciSubject, times: number): Contender {
