@@ -138,7 +138,7 @@ describe.skipIf(whyNoLaunches !== undefined).each(forms)(
       }
       // Steps of branches that this kernel does not need, and of the monitor once nobody listens to it any more.
       const known =
-        /make the process|enter cgroup|restrict ".*" to|look at the flags|mask "|make (file|folder) "|descriptors for names|deny setgroups|map the group ids|^\d+ close:|run "|must be mounted on|beyond reach|the copy of|the device made for|exit_group|exit record|exit.tmp|read the clock/;
+        /make the process|enter cgroup|restrict ".*" to|look at the flags|mask "|make (file|folder) "|descriptors for names|deny setgroups|map the group ids|^\d+ close:|run "|must be mounted on|beyond reach|the copy of|the device made for|mount "tmpfs" at "\/srv\/seed"|exit_group|exit record|exit.tmp|read the clock/;
       expect(unreached.filter((line) => !known.test(line))).toEqual([]);
       expect(provided.length).toBeGreaterThan(10 / every);
       const tried = callsOf(program).filter((_, position) => isSampled(position)).length;
