@@ -4,6 +4,11 @@ import type { Leaving } from './occupants.ts';
 import type { MemoryEvents } from './stats/memory-stats.ts';
 import type { CgroupStats } from './stats/stats.ts';
 
+export interface BegunCgroup {
+  readonly entry: CgroupEntry;
+  finish(): Promise<Cgroup>;
+}
+
 /**
  * # Control groups
  *
@@ -36,6 +41,11 @@ export interface CgroupManager {
    * it already, or it is frozen).
    */
   create(path: string, resources: Resources): Promise<Cgroup>;
+  /**
+   * `create` in two parts, for a process that is started meanwhile: when this is kept, the group is there that it is cloned into (version 2); when
+   * `finish` is, the others and all limits. Where either fails nothing of it is there. Same kinds.
+   */
+  begin(path: string, resources: Resources): Promise<BegunCgroup>;
   /**
    * As `create`, but a group that is there stays with what it has, processes included: `found` tells how many. Kind `conflict` only where
    * it is frozen.

@@ -3,7 +3,7 @@ import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
 import type { Resources } from '../base/oci.ts';
 import { applyLimits, controllersOf } from './apply-limits.ts';
-import type { Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
+import type { BegunCgroup, Cgroup, CgroupFeatures, CgroupManager } from './cgroup.ts';
 import { readFeatures } from './features.ts';
 import { type CgroupWaits, defaultWaits, HostCgroup } from './group.ts';
 import { findHierarchies, type Hierarchy } from './hierarchies.ts';
@@ -50,12 +50,16 @@ class HostCgroups implements CgroupManager {
   }
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
+    return await (await this.begin(path, resources)).finish();
+  }
+
+  async begin(path: string, resources: Resources): Promise<BegunCgroup> {
     const group = this.open(path);
     if (await group.exists()) {
       await refuseInUse(group);
       await group.remove(); // what a crash left has limits of its own
     }
-    return await this.#make(group, resources);
+    return await this.#begin(group, resources);
   }
 
   async take(
@@ -63,7 +67,10 @@ class HostCgroups implements CgroupManager {
     resources: Resources,
   ): Promise<{ readonly group: Cgroup; readonly found: number }> {
     const group = this.open(path);
-    if (!(await group.exists())) return { group: await this.#make(group, resources), found: 0 };
+    if (!(await group.exists())) {
+      const begun = await this.#begin(group, resources);
+      return { group: await begun.finish(), found: 0 };
+    }
     await refuseFrozen(group);
     const found = (await group.pids()).length;
     const wanted = controllersOf(this.#hierarchies, resources);
@@ -72,14 +79,22 @@ class HostCgroups implements CgroupManager {
     return { group, found };
   }
 
-  async #make(group: HostCgroup, resources: Resources): Promise<Cgroup> {
+  async #begin(group: HostCgroup, resources: Resources): Promise<BegunCgroup> {
     const wanted = controllersOf(this.#hierarchies, resources);
-    await using undo = new Cleanup();
-    undo.push(() => group.remove());
-    for (const hierarchy of this.#hierarchies) makeGroup(hierarchy, group.path, wanted);
-    await applyLimits(this.#hierarchies, group.path, resources);
-    undo.commit();
-    return group;
+    const make = async (version: 1 | 2, then?: () => Promise<void>) => {
+      await using undo = new Cleanup();
+      undo.push(() => group.remove());
+      for (const hierarchy of this.#hierarchies)
+        if (hierarchy.version === version) makeGroup(hierarchy, group.path, wanted);
+      await then?.();
+      undo.commit();
+    };
+    await make(2);
+    const finish = async () => {
+      await make(1, () => applyLimits(this.#hierarchies, group.path, resources));
+      return group;
+    };
+    return { entry: group.entry, finish };
   }
 
   leaveParents(parent: string): Leaving | undefined {

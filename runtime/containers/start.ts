@@ -54,10 +54,17 @@ export async function startLocked(
   const before = container.state;
   const last = lastRun(before);
   container.leftNothing = false;
-  await container.tell({
-    state: { kind: 'starting', bootId: engine.bootId, ...(last ? { last: outlineOf(last) } : {}) },
+  const news = {
+    state: {
+      kind: 'starting',
+      bootId: engine.bootId,
+      ...(last ? { last: outlineOf(last) } : {}),
+    },
     ...(byUser ? { stoppedByUser: false, restartCount: 0 } : {}),
-  });
+  } as const;
+  // At a later start its record is of the run before.
+  if (last) await container.update(news);
+  else await container.tell(news);
   try {
     const run = await launchContainer(engine, container, attempt);
     publishContainer(engine, container, 'start');
@@ -98,12 +105,13 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(() => cgroupOf(engine, container).remove());
   const host = container.record.config.HostConfig;
   const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
-  const cgroup = await engine.cgroups.create(cgroupOf(engine, container).path, resources);
+  const begun = await engine.cgroups.begin(cgroupOf(engine, container).path, resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
   const mounts = await mountsFor(engine, container);
-  const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, mounts);
-  const launched = await launch(request);
+  const request = await makeLaunchRequest(engine, container, user, root, begun.entry, mounts);
+  const cgroup = cgroupOf(engine, container);
+  const launched = await launch(request, begun.finish);
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
   await cgroup.entered();
   const { pid, monitorPid, startTicks } = launched;

@@ -74,7 +74,19 @@ export function cloneInto(
   );
   if (cgroup.v2Dir !== undefined) enterCgroups(p, [`${cgroup.v2Dir}/cgroup.procs`]);
   p.place(entered);
+  if (cgroup.readyDescriptor !== undefined) waitUntilReady(p, cgroup.readyDescriptor);
   enterCgroups(p, [...cgroup.v1Procs.map(tasksBeside), ...(cgroup.resctrl ?? [])]);
+}
+
+function waitUntilReady(p: ProgramBuilder, descriptor: number): void {
+  const given = p.label('groups given up');
+  const ready = p.label('groups ready');
+  const byte = address(p.buffer('groups ready', 8));
+  p.call('read', [descriptor, byte, 1], { what: 'wait for the groups', zero: given, positive: ready });
+  p.place(given);
+  p.call('exit_group', [1]);
+  p.place(ready);
+  p.call('close', [descriptor], { what: 'wait for nothing more' });
 }
 
 /**

@@ -73,6 +73,8 @@ export function compileContainer(request: LaunchRequest): Program {
   });
 
   p.place(parent);
+  const { readyDescriptor } = request.cgroup;
+  if (readyDescriptor !== undefined) p.call('close', [readyDescriptor], { errors: 'next' });
   goBack?.();
   if (stdin) p.call('close', [stdin], { errors: 'next' });
   watchContainer(p, request, monitor, pid);

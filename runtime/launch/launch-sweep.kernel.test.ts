@@ -77,7 +77,7 @@ describe.skipIf(whyNoLaunches !== undefined).each(forms)(
           readonlyPaths: ['/proc/sys'],
           sysctl: { 'net.ipv4.ip_forward': '1' },
         },
-        request: { cgroup: groups.entry, openStdin: true },
+        request: { cgroup: { ...groups.entry, readyDescriptor: 4 }, openStdin: true },
       });
       program = compileContainer(request);
     });
@@ -88,7 +88,8 @@ describe.skipIf(whyNoLaunches !== undefined).each(forms)(
     });
 
     async function outcomeOf(changed: Program): Promise<string> {
-      const outcome = await startContainer(prepareProgram(changed), request).then(
+      const finish = request.cgroup.readyDescriptor === undefined ? undefined : async () => undefined;
+      const outcome = await startContainer(prepareProgram(changed), request, finish).then(
         async () => {
           const exit = await watchExit(fixture.runDir);
           return exit === 'lost' ? 'lost' : `exit ${exit.exitCode}`;

@@ -3,6 +3,7 @@ import { codeOf, HullError } from '../base/errors.ts';
 import { keptPrograms } from './kept-programs.ts';
 import { LaunchError } from './launch-error.ts';
 import type { PreparedProgram } from './program-cache.ts';
+import { recordDescriptor } from './records.ts';
 import { runFiles } from './run-dir.ts';
 import { reap, startProgram } from './spawn.ts';
 import type { LaunchedProcess, LaunchRequest } from './types.ts';
@@ -11,19 +12,28 @@ import { waitForMonitor } from './watch-exit.ts';
 /**
  * Starts a container: its monitor and its first process. Resolves when the command has been executed; LaunchError
  * names the step that failed, and then nothing is left.
+ *
+ * @param finishGroups makes the cgroups of version 1 while the program is on its way; what it throws is the start's error
  */
-export async function launch(request: LaunchRequest): Promise<LaunchedProcess> {
-  return await startContainer(keptPrograms.forContainer(request), request);
+export async function launch(
+  request: LaunchRequest,
+  finishGroups?: () => Promise<unknown>,
+): Promise<LaunchedProcess> {
+  if (!finishGroups) return await startContainer(keptPrograms.forContainer(request), request);
+  const late: LaunchRequest = { ...request, cgroup: { ...request.cgroup, readyDescriptor } };
+  return await startContainer(keptPrograms.forContainer(late), late, finishGroups);
 }
 
 /** `launch` with a program that is compiled already; the failure sweep changes single steps of it. */
 export async function startContainer(
   program: PreparedProgram,
   request: Pick<LaunchRequest, 'id' | 'runDir'>,
+  finishGroups?: () => Promise<unknown>,
 ): Promise<LaunchedProcess> {
   const { pid: monitorPid, records } = await startProgram(program, {
     name: `hull-monitor ${request.id}`,
     wanted: 'alive',
+    ...(finishGroups && { meanwhile: { descriptor: readyDescriptor, finish: finishGroups } }),
   }).catch(async (error: unknown) => {
     await removeRunFiles(request.runDir, error);
     throw error;
@@ -46,6 +56,9 @@ export async function startContainer(
     .catch(() => {});
   return { pid: first.pid, monitorPid, startTicks: alive.startTicks };
 }
+
+/** Behind the record pipe's. */
+const readyDescriptor = recordDescriptor + 1;
 
 function kill(pid: number): void {
   try {

@@ -33,7 +33,7 @@ const everySignal = 0xffffffffffffffffn;
 /** All that is ready before there is a container: lock, FIFOs, log, pipes. */
 export function openMonitor(p: ProgramBuilder, request: LaunchRequest): MonitorState {
   const files = runFiles(request.runDir);
-  begin(p, 'hull-monitor', recordDescriptor + 1);
+  begin(p, 'hull-monitor', Math.max(recordDescriptor, request.cgroup.readyDescriptor ?? 0) + 1);
   p.call('rt_sigprocmask', [named(2, 'SIG_SETMASK'), address(words(p, 'all signals', [everySignal])), 0, 8], {
     what: 'block signals',
   });

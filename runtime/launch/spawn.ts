@@ -30,10 +30,27 @@ export async function startProgram(
     readonly name: string;
     readonly wanted: StartRecord['kind'];
     readonly descriptors?: ReadonlyMap<number, number>;
+    /** Work of ours that the program waits for, by a byte from that descriptor. Where it fails, so does the start, with its error. */
+    readonly meanwhile?: { readonly descriptor: number; readonly finish: () => Promise<unknown> };
   },
 ): Promise<StartedProgram> {
-  const { pid, recordPipe } = spawnProgram(program.image, options);
-  const records = parseRecords(await readToEnd(recordPipe));
+  const { meanwhile, name } = options;
+  const go = meanwhile && createPipe();
+  const descriptors = new Map(options.descriptors ?? []);
+  if (meanwhile && go) descriptors.set(meanwhile.descriptor, go.read);
+  let spawned: ReturnType<typeof spawnProgram>;
+  try {
+    spawned = spawnProgram(program.image, { name, descriptors });
+  } catch (error) {
+    if (go) closeSync(go.write);
+    throw error;
+  } finally {
+    if (go) closeSync(go.read);
+  }
+  const { pid } = spawned;
+  const told = readToEnd(spawned.recordPipe);
+  if (meanwhile && go) await finishFor(pid, told, meanwhile.finish, go.write);
+  const records = parseRecords(await told);
   const failure = records.find((record) => record.kind === 'error');
   if (!failure && records.some((record) => record.kind === options.wanted)) return { pid, records };
   const status = await reap(pid);
@@ -42,6 +59,33 @@ export async function startProgram(
   throw new HullError(`Cannot start ${options.name}: its process ended without a word (${how})`, {
     kind: 'internal',
   });
+}
+
+/** Takes `goOn` over. */
+async function finishFor(
+  pid: number,
+  told: Promise<Buffer>,
+  finish: () => Promise<unknown>,
+  goOn: number,
+): Promise<void> {
+  let open = true;
+  const close = () => {
+    if (open) closeSync(goOn);
+    open = false;
+  };
+  try {
+    await finish();
+    writeSync(goOn, '.');
+  } catch (error) {
+    // It has ended before, and its records say why.
+    if (codeOf(error) === 'EPIPE') return;
+    close();
+    await told;
+    await reap(pid);
+    throw error;
+  } finally {
+    close();
+  }
 }
 
 /** Spawns a launch program; the reading end of its record pipe is the caller's to close. */

@@ -34,6 +34,11 @@ export interface CgroupEntry {
   readonly v1Procs: readonly string[];
   /** v2 folder, entered with CLONE_INTO_CGROUP, or by writing `0` to its cgroup.procs where clone3 lacks it. */
   readonly v2Dir?: string;
+  /**
+   * The groups of version 1 are made while the program runs: its first process enters them when it reads a byte from this descriptor, and ends
+   * where there comes none.
+   */
+  readonly readyDescriptor?: number;
   /** `tasks` files of resctrl, entered as those of version 1. */
   readonly resctrl?: readonly string[];
   /** The group's path below every hierarchy's root; for a mount of type cgroup on a host with version 1. */

@@ -4,7 +4,7 @@ import { Cleanup } from '../../base/cleanup.ts';
 import { HullError } from '../../base/errors.ts';
 import type { Resources } from '../../base/oci.ts';
 import { homeOf, settingsOf } from '../apply-limits.ts';
-import type { Cgroup, CgroupFeatures, CgroupManager } from '../cgroup.ts';
+import type { BegunCgroup, Cgroup, CgroupFeatures, CgroupManager } from '../cgroup.ts';
 import { defaultWaits } from '../group.ts';
 import { findHierarchies, type Hierarchy } from '../hierarchies.ts';
 import type { Leaving } from '../occupants.ts';
@@ -98,6 +98,11 @@ class SystemdCgroups implements CgroupManager {
       oom: this.#oom,
       holds: this.#holds,
     });
+  }
+
+  async begin(path: string, resources: Resources): Promise<BegunCgroup> {
+    const group = await this.create(path, resources);
+    return { entry: group.entry, finish: async () => group };
   }
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
