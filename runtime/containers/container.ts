@@ -21,6 +21,8 @@ export class Container {
   readonly mutex = new Mutex();
   /** This daemon has seen that nothing of a run is left: no process, cgroup, run folder, or holder of the root. */
   leftNothing = false;
+  /** It is being restarted: its end does not remove it. */
+  staysForRestart = false;
   /** Of the run under way; for the next daemon it is in the run folder (`cgroup-note.ts`), as the group it is gone with the next boot. */
   run: RunCgroup | undefined;
   #record: ContainerRecord;

@@ -60,7 +60,7 @@ export async function settle(
   ended: ExitedState,
   { attempt, error, heldBy }: { attempt: number; error: string; heldBy?: string | undefined },
 ): Promise<void> {
-  const { AutoRemove } = container.record.config.HostConfig;
+  const removesItself = container.record.config.HostConfig.AutoRemove && !container.staysForRestart;
   const again = shouldRestart(engine, container, ended);
   const lived = Date.parse(ended.finishedAt) - Date.parse(ended.startedAt);
   const next = lived >= engine.timing.restartResetMs ? 0 : attempt;
@@ -70,7 +70,7 @@ export async function settle(
     error,
     heldBy,
   };
-  if (heldBy === undefined) await container.tell(news, { evenIfFull: true });
+  if (heldBy === undefined && removesItself) await container.tell(news, { evenIfFull: true });
   else await container.update(news, { evenIfFull: true });
   engine.log.info('container ended', {
     id: container.id,
@@ -85,7 +85,7 @@ export async function settle(
   });
   if (heldBy !== undefined) retryRelease(engine, container);
   if (again) scheduleRestart(engine, container, next);
-  else if (AutoRemove) {
+  else if (removesItself) {
     await removeLocked(engine, container).catch((failure: unknown) =>
       engine.log.error('automatic removal failed', { id: container.id, error: failure }),
     );

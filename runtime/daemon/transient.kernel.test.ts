@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -61,6 +62,34 @@ for (const driver of ['overlay', 'vfs']) {
       // The small rest goes in the moment after.
       await until(async () => (await files()).records.length <= before.records.length);
       expect(await files()).toEqual(before);
+    });
+
+    test('all that is done to others can be done to one that runs: also a restart, and by the next daemon', async () => {
+      const container = await world.create(forever, { HostConfig: { AutoRemove: true } });
+      // Its layer is mounted for that, before its first start.
+      await (await container.getArchive({ path: '/etc/passwd' })).resume();
+      await container.start();
+      await container.pause();
+      await container.unpause();
+      const exec = await container.exec({ Cmd: ['sh', '-c', 'echo kept > /kept'], AttachStdout: true });
+      await once((await exec.start({})).resume(), 'close');
+      expect(await container.changes()).toContainEqual({ Kind: 1, Path: '/kept' });
+      const { Id } = await container.commit({ repo: 'kept' });
+      await world.daemon.kill();
+      await world.daemon.up();
+      await container.restart({ t: 5 });
+      expect((await container.inspect()).State.Running).toBe(true);
+      expect(await container.changes()).toContainEqual({ Kind: 1, Path: '/kept' });
+      await container.rename({ name: 'renamed' });
+      await world.daemon.kill();
+      await world.daemon.up();
+      expect((await container.inspect()).Name).toBe('/renamed');
+      const removed = container.wait({ condition: 'removed' });
+      await container.stop({ t: 5 });
+      expect(await removed).toMatchObject({ StatusCode: 5 });
+      expect(await statusOf(container.inspect())).toBe(404);
+      expect(await world.daemon.leftovers()).toEqual([]);
+      await world.docker.getImage(Id).remove();
     });
 
     test('SIGKILL of the daemon at any moment of a start: it runs on, or is gone', async () => {
