@@ -21,10 +21,10 @@ import { inOneByte } from '../../harness/engines/in-one-byte.ts';
 /** How long an artefact that was replaced may still be in somebody's hands. */
 const graceMs = 3_600_000;
 
-/** Megabytes of new objects before the first collection: a call makes fewer. */
+/** Megabytes of new objects before the first collection: for a resident. A call makes fewer than the default. */
 const youngSpace = '--min-semi-space-size=16';
 
-/** A call is over before what V8 would compile of it has paid. A resident must not have it. */
+/** No machine code: a call is over before what V8 would compile of it has paid. A resident must not have it. */
 const interpreted = '--jitless';
 
 /** `origin.json`, which `runtime/oci/artefact.ts` reads. */
@@ -63,7 +63,7 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   const hash = createHash('sha256').update(JSON.stringify([process.version, process.execPath, sources]));
   const key = hash.update(code).digest('hex').slice(0, 16);
   const folder = join(cache, key);
-  const node = [process.execPath, youngSpace, interpreted];
+  const node = [process.execPath, interpreted];
   const temporary = mkdtempSync(join(cache, '.new-'));
   try {
     writeFileSync(join(temporary, 'hull-oci.cjs'), code);
