@@ -48,21 +48,29 @@ it('installs what is missing with apt, after an update, and looks again', async 
   expect(progress).toHaveLength(1);
 });
 
-it('keeps a service from starting while its package is installed, and leaves it disabled', async () => {
+const podman = 'podman.service podman.socket podman-auto-update.timer podman-restart.service';
+const units = `docker-registry.service ${podman}`;
+
+it.each([
+  [
+    true,
+    [
+      `systemctl mask --runtime ${units}`,
+      'apt-get update',
+      'apt-get install',
+      `systemctl unmask --runtime ${units}`,
+      `systemctl disable ${units}`,
+    ],
+  ],
+  // A mask would make /run/systemd/system, which says that systemd runs.
+  [false, ['apt-get update', 'apt-get install', `systemctl disable ${units}`]],
+])('leaves services of packages stopped and disabled, where systemd runs: %s', async (isBooted, calls) => {
   const log = join(folder, 'log');
   await fakeProgram('apt-get', `echo "apt-get $1" >> ${log}; [ "$1" != install ] || exit 100`);
   await fakeProgram('systemctl', `echo "systemctl $@" >> ${log}`);
-  const tests = ensureSystemPackages('tests', () => {}, { folders: [folder], isRoot: true });
-  await expect(tests).rejects.toThrow('Cannot install');
-  const podman = 'podman.service podman.socket podman-auto-update.timer podman-restart.service';
-  const units = `docker-registry.service ${podman}`;
-  expect((await readFile(log, 'utf8')).trim().split('\n')).toEqual([
-    `systemctl mask --runtime ${units}`,
-    'apt-get update',
-    'apt-get install',
-    `systemctl unmask --runtime ${units}`,
-    `systemctl disable ${units}`,
-  ]);
+  const options = { folders: [folder], isRoot: true, isBooted };
+  await expect(ensureSystemPackages('tests', () => {}, options)).rejects.toThrow('Cannot install');
+  expect((await readFile(log, 'utf8')).trim().split('\n')).toEqual(calls);
 });
 
 it('says in the package manager’s words why it could not install', async () => {

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { execa } from 'execa';
@@ -83,6 +83,8 @@ export interface SystemPackagesOptions {
   readonly folders?: readonly string[];
   /** Whether packages can be installed. Default: this process is root. */
   readonly isRoot?: boolean;
+  /** Whether systemd runs here. Default: sd_booted(3). */
+  readonly isBooted?: boolean;
 }
 
 /**
@@ -95,6 +97,7 @@ export async function ensureSystemPackages(
   options: SystemPackagesOptions = {},
 ): Promise<void> {
   const { signal, folders = systemFolders(), isRoot = process.getuid?.() === 0 } = options;
+  const { isBooted = existsSync('/run/systemd/system') } = options;
   const absent = await missingNeeds(role, folders);
   if (absent.length === 0) return;
   const manager = await findManager(folders);
@@ -108,7 +111,7 @@ export async function ensureSystemPackages(
   }
   progress(`installing ${packages.join(', ')} (${what} missing)`);
   const services = missing.flatMap(({ units }) => units ?? []);
-  await using _ = await keepFromStarting(services, folders);
+  await using _ = await keepFromStarting(services, folders, isBooted);
   for (const args of manager.steps(packages)) await runStep(manager, args, packages, signal);
   const still = (await missingNeeds(role, folders)).filter((need) => missing.includes(need));
   if (still.length === 0) return;
@@ -139,21 +142,22 @@ async function runStep(
 
 /**
  * The services do not start with the installation (masked for as long as it takes, until the next boot where it is killed), nor at a boot (disabled afterwards): whoever
- * wants one enables it.
+ * wants one enables it. Where systemd does not run nothing starts, and a mask would make the folder by which programs believe that it does.
  */
 async function keepFromStarting(
   services: readonly string[],
   folders: readonly string[],
+  isBooted: boolean,
 ): Promise<AsyncDisposable> {
   const program = services.length > 0 ? await find('systemctl', folders) : undefined;
   const systemctl = async (...args: readonly string[]) => {
     if (program === undefined) return;
     await execa(program, [...args, ...services], { reject: false, stdin: 'ignore' });
   };
-  await systemctl('mask', '--runtime');
+  if (isBooted) await systemctl('mask', '--runtime');
   return {
     async [Symbol.asyncDispose]() {
-      await systemctl('unmask', '--runtime');
+      if (isBooted) await systemctl('unmask', '--runtime');
       await systemctl('disable');
     },
   };
