@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { HullError } from '../base/errors.ts';
 import { errorText } from '../base/log.ts';
+import { execEntry } from '../cgroups/exec-entry.ts';
 import { LaunchError } from '../launch/launch-error.ts';
 import { launchExec } from '../launch/launch-exec.ts';
 import type { LaunchedExec } from '../launch/types.ts';
@@ -63,7 +64,7 @@ export async function startExec(
     const seccomp = config.Privileged ? undefined : seccompOf({ config: own, machine, capabilities });
     const launched = await launchExec({
       target: { pid: run.pid, startTicks: run.startTicks },
-      cgroup: cgroupOf(engine, container).entry,
+      cgroup: execEntry(cgroupOf(engine, container).entry, run.pid),
       process: makeExecProcess({
         config: own,
         user,

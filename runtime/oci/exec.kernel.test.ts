@@ -1,9 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { findHierarchies } from '../cgroups/hierarchies.ts';
 import { describeOci } from './oci-suite.ts';
 import { defaultSpec } from './spec-template.ts';
+
+const hierarchies = await findHierarchies().catch(() => []);
+const v2 = hierarchies.length === 1 ? hierarchies.find(({ version }) => version === 2) : undefined;
 
 const namespaces = defaultSpec.linux.namespaces.filter(({ type }) => type !== 'cgroup');
 
@@ -80,6 +84,21 @@ describeOci('hull oci exec', (fixture) => {
       stderr: expect.stringContaining(text),
     });
   });
+
+  it.skipIf(!v2)(
+    `goes where the first process is, once its group is for groups alone${v2 ? '' : ' (skipped: not version 2 alone)'}`,
+    async () => {
+      const groupOf = async () => (await fixture().oci('exec', id, 'cat', '/proc/self/cgroup')).stdout;
+      const own = await groupOf();
+      const { pid } = JSON.parse((await fixture().oci('state', id)).stdout) as { readonly pid: number };
+      const folder = join(v2?.root ?? '', own.trim().slice('0::'.length));
+      mkdirSync(join(folder, 'inner'));
+      writeFileSync(join(folder, 'inner/cgroup.procs'), String(pid));
+      expect(await groupOf()).toBe(own);
+      writeFileSync(join(folder, 'cgroup.subtree_control'), '+memory');
+      expect(await groupOf()).toBe(own.replace('\n', '/inner\n'));
+    },
+  );
 
   it('takes the container’s own cgroup as --cgroup /', async () => {
     const own = await fixture().oci('exec', id, 'cat', '/proc/self/cgroup');

@@ -9,7 +9,6 @@ import type { CgroupEntry } from '../launch/types.ts';
  * that have these controllers. Nothing is made: what is not there is an error.
  */
 export async function subgroupEntry(entry: CgroupEntry, wanted: readonly string[]): Promise<CgroupEntry> {
-  if (wanted.length === 0) return entry;
   const paths = parseSubgroups(wanted);
   const all = paths.get('');
   if (all !== undefined) {

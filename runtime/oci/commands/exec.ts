@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { HullError } from '../../base/errors.ts';
 import type { Process, Spec } from '../../base/oci.ts';
+import { execEntry } from '../../cgroups/exec-entry.ts';
 import type { DetachedExecRequest } from '../../launch/compile-detached-exec.ts';
 import { sharedNamespaces } from '../../launch/exec-steps.ts';
 import { execDetached } from '../../launch/launch-detached-exec.ts';
@@ -68,13 +69,15 @@ export async function execCommand(context: Context, args: readonly string[]): Pr
     throw new HullError('cannot allocate tty if runc will detach without setting console socket', {
       kind: 'invalid',
     });
-  const entry = (await groupOf(state))?.entry;
+  const entry = (await groupOf(state))?.entry ?? { v1Procs: [] };
   const { seccomp } = state.config.linux;
   needOwnProcessForListener(context, seccomp);
   const request: DetachedExecRequest = {
     target: { pid: state.init_process_pid, startTicks: String(state.init_process_start) },
     cgroup: {
-      ...(await subgroupEntry(entry ?? { v1Procs: [] }, values.cgroup)),
+      ...(values.cgroup.length > 0
+        ? await subgroupEntry(entry, values.cgroup)
+        : execEntry(entry, state.init_process_pid)),
       ...(state.intel_rdt ? { resctrl: state.intel_rdt.tasks } : {}),
     },
     process,
