@@ -109,7 +109,9 @@ export function openHostHandles(
     fix(p, openPath(p, 'cgroup', folder.path, `open cgroup ${quote(folder.path)}`), descriptor);
     return { ...folder, descriptor };
   });
-  const needsUnified = isShown && cgroups.length === 0 && inUserNamespace;
+  const isOurs = spec.linux.namespaces.some(({ type, path }) => type === 'cgroup' && path === undefined);
+  const mayFail = inUserNamespace || (namespaces.user !== undefined && !isOurs);
+  const needsUnified = isShown && cgroups.length === 0 && mayFail;
   const unified = sourceDescriptor(p, sources.size + devices.size);
   if (needsUnified) fix(p, openPath(p, 'cgroup', cgroupRoot, `open ${quote(cgroupRoot)}`), unified);
   const used = sources.size + devices.size + (needsUnified ? 1 : cgroups.length);

@@ -10,12 +10,13 @@ import { createDetached } from '../launch/launch-detached.ts';
 import { hasSelinux } from '../launch/process-attributes-steps.ts';
 import type { Context } from './context.ts';
 import { withGrantable } from './grantable.ts';
+import { giveGroup } from './group-owner.ts';
 import { createGroup, groupPlaceOf } from './groups.ts';
 import { withHome } from './home.ts';
 import { needOwnProcessForHooks, runHooks } from './hooks.ts';
 import { debug, warn } from './messages.ts';
 import { ownCgroups } from './own-cgroups.ts';
-import { inUserNamespace } from './privileges.ts';
+import { inUserNamespace, isPrivileged } from './privileges.ts';
 import { readBundle } from './read-bundle.ts';
 import { handOverListener, needOwnProcessForListener } from './seccomp-agent.ts';
 import { countMounts, removeOwnMounts, sharesMounts } from './shared-mounts.ts';
@@ -94,7 +95,10 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (!group) state = withoutGroup(state);
   if (taken && taken.found > 0)
     warn(context, `container's cgroup is not empty: ${taken.found} process(es) found`);
-  else if (group) undo.push(() => group.remove());
+  else if (group) {
+    undo.push(() => group.remove());
+    if (isPrivileged()) giveGroup(group.entry, spec);
+  }
   if (rdt) {
     undo.push(() => rdt.remove());
     rdt.make();
