@@ -39,6 +39,10 @@ export const memory: Controller = {
     return [
       // Swap first: lowering memory.max below what is used pushes pages to swap, up to the limit in force.
       ...(swapOnly === undefined ? [] : [set('memory.swap.max', unlimitedV2(swapOnly))]),
+      // As on v1, where no limit on memory takes that on both away.
+      ...(swapOnly === undefined && wanted.limit === -1
+        ? [{ ...set('memory.swap.max', 'max'), optional: true as const }]
+        : []),
       ...(wanted.limit ? [set('memory.max', unlimitedV2(wanted.limit))] : []),
       ...(wanted.reservation ? [set('memory.low', unlimitedV2(wanted.reservation))] : []),
     ];

@@ -152,7 +152,8 @@ async function refuseInUse(group: HostCgroup): Promise<void> {
   await refuseFrozen(group);
 }
 
-async function refuseFrozen(group: HostCgroup): Promise<void> {
+/** Who enters it would stand still. */
+export async function refuseFrozen(group: HostCgroup): Promise<void> {
   if (!(await group.frozen())) return;
   throw new HullError(
     `Cannot create cgroup ${JSON.stringify(group.path)}: found it frozen, wanted it absent or thawed (container's cgroup unexpectedly frozen)`,

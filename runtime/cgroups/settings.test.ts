@@ -232,6 +232,10 @@ describe('each controller', () => {
       'cpu.max=9000 50000',
     ]);
     expect(brief({ memory: { swap: 3 * MiB } }, 2, { memory: MiB })).toEqual(['memory.swap.max=2097152']);
+    expect(brief({ memory: { limit: -1 } }, 2, { memory: MiB })).toEqual([
+      'memory.swap.max=max if there',
+      'memory.max=max',
+    ]);
     expect(brief({ memory: { limit: -1 } }, 1, { memory: MiB, memoryAndSwap: MiB })).toEqual([
       'memory.memsw.limit_in_bytes=-1',
       'memory.limit_in_bytes=-1',

@@ -8,7 +8,7 @@ import type { BegunCgroup, Cgroup, CgroupFeatures, CgroupManager } from '../cgro
 import { defaultWaits } from '../group.ts';
 import { findHierarchies, type Hierarchy } from '../hierarchies.ts';
 import type { Leaving } from '../occupants.ts';
-import { openCgroups } from '../open-cgroups.ts';
+import { openCgroups, refuseFrozen } from '../open-cgroups.ts';
 import { describeProcesses } from '../processes.ts';
 import { deviceProperties } from './device-properties.ts';
 import { OomLog } from './oom-log.ts';
@@ -124,6 +124,7 @@ class SystemdCgroups implements CgroupManager {
     const group = this.open(path);
     const properties = this.#propertiesOf(resources);
     if (path.endsWith('.slice')) return await this.#takeSlice(group, resources, properties);
+    await refuseFrozen(group);
     await using undo = new Cleanup();
     const hold = await startScope(this.#options.manager, path, [...scopeProperties, ...properties]);
     // Its own process would count against the limit, which may be 1.

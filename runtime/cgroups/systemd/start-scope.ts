@@ -51,8 +51,12 @@ export async function startScope(
       return await hold(unit, options);
     } catch (error) {
       if (!(error instanceof HullError && isTaken(error))) throw error;
-      if ((await isActive(manager, unit)) || monotonicMs() > deadline)
-        throw new HullError(error.message, { kind: 'conflict', cause: error });
+      const active = await isActive(manager, unit);
+      if (active || monotonicMs() > deadline)
+        throw new HullError(`${error.message}${active ? " (container's cgroup is not empty)" : ''}`, {
+          kind: 'conflict',
+          cause: error,
+        });
       // Its last process has gone, or it has failed: systemd has not yet forgotten it.
       await systemctl(manager, 'reset-failed', unit).catch(() => {});
       await sleep(20);
