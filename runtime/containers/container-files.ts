@@ -7,11 +7,17 @@ import type { Engine } from './engine.ts';
 import { chooseModes } from './host-modes.ts';
 import { hostnameOf } from './spec.ts';
 
+export interface ContainerFiles {
+  readonly mounts: readonly SpecMount[];
+  /** Afterwards they are beside the container's record. */
+  write(): void;
+}
+
 /**
- * Writes the container's /etc/hostname, /etc/hosts and /etc/resolv.conf beside its record and answers their bind
- * mounts. With the host's network it gets the host's hosts and resolv.conf.
+ * The container's /etc/hostname, /etc/hosts and /etc/resolv.conf with their bind mounts. With the host's network it gets the host's hosts and
+ * resolv.conf.
  */
-export function writeContainerFiles(engine: Engine, container: Container): SpecMount[] {
+export function containerFiles(engine: Engine, container: Container): ContainerFiles {
   const { config, id } = container.record;
   const modes = chooseModes(config.HostConfig, engine.cgroups.mode);
   const hostname = hostnameOf(id, config, modes);
@@ -22,16 +28,19 @@ export function writeContainerFiles(engine: Engine, container: Container): SpecM
     ...(hostname === undefined ? {} : { hostname: `${hostname}\n` }),
   };
   const folder = engine.records.folder(id);
-  return Object.entries(texts).map(([name, text]) => {
-    const source = join(folder, name);
-    writeFileSync(source, text, { mode: 0o644 });
-    return {
+  const options = ['bind', 'rprivate', ...(config.HostConfig.ReadonlyRootfs ? ['ro'] : [])];
+  return {
+    mounts: Object.keys(texts).map((name) => ({
       destination: `/etc/${name}`,
       type: 'bind',
-      source,
-      options: ['bind', 'rprivate', ...(config.HostConfig.ReadonlyRootfs ? ['ro'] : [])],
-    };
-  });
+      source: join(folder, name),
+      options,
+    })),
+    write() {
+      for (const [name, text] of Object.entries(texts))
+        writeFileSync(join(folder, name), text, { mode: 0o644 });
+    },
+  };
 }
 
 function hostFile(path: string): string {

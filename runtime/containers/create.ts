@@ -1,5 +1,6 @@
 import { Cleanup } from '../base/cleanup.ts';
 import { HullError } from '../base/errors.ts';
+import { once } from '../base/once.ts';
 import type { CgroupFeatures } from '../cgroups/cgroup.ts';
 import type { Image } from '../images/image-store.ts';
 import { Container } from './container.ts';
@@ -45,9 +46,7 @@ export async function createContainer(
   wantedName: string | undefined,
   { forBuild = false, platform = '' }: CreateOptions = {},
 ): Promise<Created> {
-  // Validation brings a library that nothing else at start-up needs.
-  const { parseCreateRequest } = await import('./create-request.ts');
-  const request = parseCreateRequest(body);
+  const request = (await loadParser())(body);
   const isEmpty = forBuild && request.Image === 'scratch';
   const image = isEmpty ? undefined : await engine.images.get(request.Image);
   if (image && platform !== '') await checkPlatform(request.Image, image, platform);
@@ -105,6 +104,9 @@ export async function createContainer(
   publishContainer(engine, container, 'create');
   return { id, warnings };
 }
+
+/** Validation brings a library that nothing else at start-up needs. */
+const loadParser = once(async () => (await import('./create-request.ts')).parseCreateRequest);
 
 /** Finds now what would otherwise be found at start: everything in the spec but the user's number. */
 function checkConfig(

@@ -5,7 +5,7 @@ import type { CgroupEntry, LaunchRequest } from '../launch/types.ts';
 import type { AcquiredLayer } from '../storage/driver.ts';
 import { userOf } from './accounts.ts';
 import type { Container } from './container.ts';
-import { writeContainerFiles } from './container-files.ts';
+import { containerFiles } from './container-files.ts';
 import { cgroupOf, type Engine, logPathOf, runDirOf } from './engine.ts';
 import { hostDevices } from './host-devices.ts';
 import { plainMounts } from './mounts/spec-mount.ts';
@@ -22,6 +22,7 @@ export async function makeLaunchRequest(
   root: AcquiredLayer,
   entry: CgroupEntry,
   mounts: readonly SpecMount[],
+  files: readonly SpecMount[],
 ): Promise<LaunchRequest> {
   const { id, record } = container;
   const { config } = record;
@@ -34,7 +35,7 @@ export async function makeLaunchRequest(
     cgroupFeatures: await engine.cgroups.features(),
     capabilities: engine.capabilities,
     mounts,
-    files: writeContainerFiles(engine, container),
+    files,
     hostDevices: config.HostConfig.Privileged ? await hostDevices() : [],
     requestedDevices: await requestedDevices(config.HostConfig),
     machine: engine.machine,
@@ -67,6 +68,7 @@ export async function explainContainer(engine: Engine, container: Container): Pr
       root,
       cgroupOf(engine, container).entry,
       plainMounts(container.record.mounts),
+      containerFiles(engine, container).mounts,
     );
     return explain(compileContainer(request));
   } finally {

@@ -8,6 +8,7 @@ import { LaunchError } from '../launch/launch-error.ts';
 import { userOf } from './accounts.ts';
 import { noteCgroup } from './cgroup-note.ts';
 import type { Container } from './container.ts';
+import { containerFiles } from './container-files.ts';
 import { cgroupOf, type Engine, runDirOf } from './engine.ts';
 import { makeLaunchRequest } from './launch-request.ts';
 import { resourcesOf } from './limits.ts';
@@ -109,9 +110,13 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
   const mounts = await mountsFor(engine, container);
-  const request = await makeLaunchRequest(engine, container, user, root, begun.entry, mounts);
+  const files = containerFiles(engine, container);
+  const request = await makeLaunchRequest(engine, container, user, root, begun.entry, mounts, files.mounts);
   const cgroup = cgroupOf(engine, container);
-  const launched = await launch(request, begun.finish);
+  const launched = await launch(request, async () => {
+    files.write();
+    await begun.finish();
+  });
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
   await cgroup.entered();
   const { pid, monitorPid, startTicks } = launched;

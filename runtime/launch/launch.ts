@@ -13,27 +13,27 @@ import { waitForMonitor } from './watch-exit.ts';
  * Starts a container: its monitor and its first process. Resolves when the command has been executed; LaunchError
  * names the step that failed, and then nothing is left.
  *
- * @param finishGroups makes the cgroups of version 1 while the program is on its way; what it throws is the start's error
+ * @param prepare makes the cgroups of version 1, and files that are mounted, while the program is on its way; what it throws is the start's error
  */
 export async function launch(
   request: LaunchRequest,
-  finishGroups?: () => Promise<unknown>,
+  prepare?: () => Promise<unknown>,
 ): Promise<LaunchedProcess> {
-  if (!finishGroups) return await startContainer(keptPrograms.forContainer(request), request);
+  if (!prepare) return await startContainer(keptPrograms.forContainer(request), request);
   const late: LaunchRequest = { ...request, cgroup: { ...request.cgroup, readyDescriptor } };
-  return await startContainer(keptPrograms.forContainer(late), late, finishGroups);
+  return await startContainer(keptPrograms.forContainer(late), late, prepare);
 }
 
 /** `launch` with a program that is compiled already; the failure sweep changes single steps of it. */
 export async function startContainer(
   program: PreparedProgram,
   request: Pick<LaunchRequest, 'id' | 'runDir'>,
-  finishGroups?: () => Promise<unknown>,
+  prepare?: () => Promise<unknown>,
 ): Promise<LaunchedProcess> {
   const { pid: monitorPid, records } = await startProgram(program, {
     name: `hull-monitor ${request.id}`,
     wanted: 'alive',
-    ...(finishGroups && { meanwhile: { descriptor: readyDescriptor, finish: finishGroups } }),
+    ...(prepare && { meanwhile: { descriptor: readyDescriptor, finish: prepare } }),
   }).catch(async (error: unknown) => {
     await removeRunFiles(request.runDir, error);
     throw error;
@@ -51,9 +51,12 @@ export async function startContainer(
     });
   }
   // The monitor is our child until we die: whoever waits for the exit, its status is taken here.
-  void waitForMonitor(request.runDir, { background: true })
-    .then(() => reap(monitorPid))
-    .catch(() => {});
+  // Not before the caller has gone on.
+  setImmediate(() => {
+    void waitForMonitor(request.runDir, { background: true })
+      .then(() => reap(monitorPid))
+      .catch(() => {});
+  });
   return { pid: first.pid, monitorPid, startTicks: alive.startTicks };
 }
 
