@@ -85,6 +85,9 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       systemctl('daemon-reload');
       expect(properties(unitOf(id))).toMatchObject({ TasksMax: '30', CPUQuotaPerSecUSec: '250ms' });
       expect(await limits(path)).toEqual({ memory: 96 * MiB, quota: '50000 200000', pids: 30 });
+      // systemd makes 17% of it, and the file keeps what was asked for.
+      expect(await oci('update', '--cpu-period', '300000', id)).toMatchObject({ code: 0, stderr: '' });
+      expect(await limits(path)).toMatchObject({ quota: '50000 300000' });
 
       // The first process alone: what kept the scope for it has gone.
       expect((await oci('ps', '--format', 'json', id)).stdout.trim()).toBe(`[${pid}]`);
