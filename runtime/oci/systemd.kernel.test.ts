@@ -88,6 +88,8 @@ describeOciForm('hull oci --systemd-cgroup', 'stand-alone', (fixture) => {
       // systemd makes 17% of it, and the file keeps what was asked for.
       expect(await oci('update', '--cpu-period', '300000', id)).toMatchObject({ code: 0, stderr: '' });
       expect(await limits(path)).toMatchObject({ quota: '50000 300000' });
+      expect(await oci('update', '--cpu-quota', '-1', id)).toMatchObject({ code: 0, stderr: '' });
+      expect(await limits(path)).toMatchObject({ quota: expect.stringMatching(/^(max|-1) 300000$/) });
 
       // The first process alone: what kept the scope for it has gone.
       expect((await oci('ps', '--format', 'json', id)).stdout.trim()).toBe(`[${pid}]`);

@@ -51,10 +51,11 @@ export class SystemdCgroup extends HostCgroup {
     const words = unitProperties(settings, (name) => homeOf(hierarchies, name)?.version, current);
     if (words.length === 0) return;
     await systemctl(manager, 'set-property', '--runtime', unit, ...words);
-    // systemd has written what it knows, and rounded a quota: of which a change of its period says nothing.
-    const { quota = -1, period } = current;
-    const cpu = { ...resources.cpu, quota, ...(period === undefined ? {} : { period }) };
-    await super.update(quota < 0 ? resources : { ...resources, cpu });
+    // systemd has written what it knows: a quota rounded, and without one its own period.
+    const { quota, period } = current;
+    const cpu =
+      quota === undefined || period === undefined ? {} : { cpu: { ...resources.cpu, quota, period } };
+    await super.update({ ...resources, ...cpu });
   }
 
   override async oomKilled(run?: RunMark): Promise<boolean> {
