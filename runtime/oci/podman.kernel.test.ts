@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { OciFixture, whyNoOci } from './oci-fixture.ts';
 import { Podman, whyNoPodman } from './podman-fixture.ts';
 
@@ -10,12 +10,20 @@ describe.each([
   const title = (text: string) => `${text}${not === undefined ? '' : ` (skipped: ${not})`}`;
   let bundle: OciFixture;
   let podman: Podman;
+  let unable: string | undefined;
   beforeAll(async () => {
     if (not !== undefined) return;
     bundle = await OciFixture.create('stand-alone');
     podman = new Podman(bundle, { asUser });
+    // Without any runtime: what podman itself needs of this machine, user namespaces and newuidmap's rights.
+    const able = await podman.call(...(asUser ? ['unshare', 'true'] : ['info']));
+    if (able.code !== 0) unable = able.stderr.trim().split('\n').at(-1);
+    if (unable !== undefined) return;
     const { code, stderr } = await podman.call('import', podman.image, 'hull-test');
     expect(code, stderr).toBe(0);
+  });
+  beforeEach((context) => {
+    if (unable !== undefined) context.skip(`podman itself cannot work here: ${unable}`);
   });
   afterAll(async () => {
     await podman?.[Symbol.asyncDispose]();
