@@ -5,8 +5,8 @@ import type { MemoryEvents } from './stats/memory-stats.ts';
 import type { CgroupStats } from './stats/stats.ts';
 
 export interface BegunCgroup {
-  readonly entry: CgroupEntry;
-  finish(): Promise<Cgroup>;
+  readonly group: Cgroup;
+  finish(): Promise<void>;
 }
 
 /**
@@ -43,7 +43,7 @@ export interface CgroupManager {
   create(path: string, resources: Resources): Promise<Cgroup>;
   /**
    * `create` in two parts, for a process that is started meanwhile: when this is kept, the group is there that it is cloned into (version 2); when
-   * `finish` is, the others and all limits. Where either fails nothing of it is there. Same kinds.
+   * `finish` is, the others and all limits. Where that fails, what there is of the group is the caller's to remove, once the process has left it. Same kinds.
    */
   begin(path: string, resources: Resources): Promise<BegunCgroup>;
   /**

@@ -50,7 +50,7 @@ class HostCgroups implements CgroupManager {
   }
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
-    return await (await this.begin(path, resources)).finish();
+    return await finishOrRemove(await this.begin(path, resources));
   }
 
   async begin(path: string, resources: Resources): Promise<BegunCgroup> {
@@ -68,8 +68,7 @@ class HostCgroups implements CgroupManager {
   ): Promise<{ readonly group: Cgroup; readonly found: number }> {
     const group = this.open(path);
     if (!(await group.exists())) {
-      const begun = await this.#begin(group, resources);
-      return { group: await begun.finish(), found: 0 };
+      return { group: await finishOrRemove(await this.#begin(group, resources)), found: 0 };
     }
     await refuseFrozen(group);
     const found = (await group.pids()).length;
@@ -81,20 +80,19 @@ class HostCgroups implements CgroupManager {
 
   async #begin(group: HostCgroup, resources: Resources): Promise<BegunCgroup> {
     const wanted = controllersOf(this.#hierarchies, resources);
-    const make = async (version: 1 | 2, then?: () => Promise<void>) => {
-      await using undo = new Cleanup();
-      undo.push(() => group.remove());
+    const make = (version: 1 | 2) => {
       for (const hierarchy of this.#hierarchies)
         if (hierarchy.version === version) makeGroup(hierarchy, group.path, wanted);
-      await then?.();
-      undo.commit();
     };
-    await make(2);
+    await using undo = new Cleanup();
+    undo.push(() => group.remove());
+    make(2);
+    undo.commit();
     const finish = async () => {
-      await make(1, () => applyLimits(this.#hierarchies, group.path, resources));
-      return group;
+      make(1);
+      await applyLimits(this.#hierarchies, group.path, resources);
     };
-    return { entry: group.entry, finish };
+    return { group, finish };
   }
 
   leaveParents(parent: string): Leaving | undefined {
@@ -135,6 +133,14 @@ class HostCgroups implements CgroupManager {
       },
     );
   }
+}
+
+async function finishOrRemove({ group, finish }: BegunCgroup): Promise<Cgroup> {
+  await using undo = new Cleanup();
+  undo.push(() => group.remove());
+  await finish();
+  undo.commit();
+  return group;
 }
 
 /** A group somebody else lives in, or that would freeze whoever enters it, is not ours to take. */

@@ -106,16 +106,15 @@ async function launchContainer(engine: Engine, container: Container, attempt: nu
   undo.push(() => cgroupOf(engine, container).remove());
   const host = container.record.config.HostConfig;
   const resources = resourcesOf(host, await engine.cgroups.features(), await requestedDevices(host));
-  const begun = await engine.cgroups.begin(cgroupOf(engine, container).path, resources);
+  const { group: cgroup, finish } = await engine.cgroups.begin(cgroupOf(engine, container).path, resources);
   const startedAt = new Date().toISOString();
   undo.push(() => releaseVolumes(engine, container));
   const mounts = await mountsFor(engine, container);
   const files = containerFiles(engine, container);
-  const request = await makeLaunchRequest(engine, container, user, root, begun.entry, mounts, files.mounts);
-  const cgroup = cgroupOf(engine, container);
+  const request = await makeLaunchRequest(engine, container, user, root, cgroup.entry, mounts, files.mounts);
   const launched = await launch(request, async () => {
     files.write();
-    await begun.finish();
+    await finish();
   });
   undo.push(() => cgroup.kill(AbortSignal.timeout(engine.timing.killTimeoutMs)));
   await cgroup.entered();

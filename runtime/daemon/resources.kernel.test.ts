@@ -64,6 +64,17 @@ describeDaemon('update and stats', {}, (world) => {
     expect((await container.inspect()).State.Running).toBe(true);
   });
 
+  test('a limit that the kernel refuses at a start is its error, and leaves nothing', async () => {
+    const container = await world.create(['sleep', '1000'], { HostConfig: { CpusetCpus: '0-5000' } });
+    await expect(container.start()).rejects.toMatchObject({
+      statusCode: 400,
+      message: expect.stringContaining('cpuset.cpus of cgroup'),
+    });
+    expect((await container.inspect()).State.Status).toBe('created');
+    await container.remove();
+    expect(await world.daemon.leftovers()).toEqual([]);
+  });
+
   test('what is updated holds after a restart, and for a container that does not run', async () => {
     const container = await world.daemon.docker.createContainer({ Image: testImage, Cmd: ['sleep', '1000'] });
     await container.update({ Memory: 48 * MiB });

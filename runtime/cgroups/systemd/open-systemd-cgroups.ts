@@ -101,8 +101,7 @@ class SystemdCgroups implements CgroupManager {
   }
 
   async begin(path: string, resources: Resources): Promise<BegunCgroup> {
-    const group = await this.create(path, resources);
-    return { entry: group.entry, finish: async () => group };
+    return { group: await this.create(path, resources), finish: async () => undefined };
   }
 
   async create(path: string, resources: Resources): Promise<Cgroup> {
