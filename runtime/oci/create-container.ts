@@ -122,9 +122,7 @@ export async function createContainer(context: Context, options: CreateOptions):
   if (needsSync(request))
     for (const path of [files.creating, files.created]) writeFileSync(path, '', { mode: 0o600 });
   const { pid, startTicks, startSteps } = await createDetached(request, context.caller.hands, {
-    async meanwhile() {
-      await options.meanwhile?.();
-    },
+    meanwhile: options.meanwhile ?? (async () => undefined),
     atSync(first) {
       state = { ...state, init_process_pid: first };
       const view = stateView(state, 'creating');

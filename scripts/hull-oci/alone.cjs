@@ -33,7 +33,8 @@ script.runInThisContext()(
 
 /** For the next call: all functions that this one has run. Whole or not there; others may read it, and nobody else write. */
 function keepCode() {
-  const temporary = `${path}.${process.pid}`;
+  // Another pid namespace may have the same number.
+  const temporary = `${path}.${process.pid}.${process.hrtime.bigint()}`;
   try {
     writeFileSync(temporary, '', { mode: 0o644 });
   } catch {

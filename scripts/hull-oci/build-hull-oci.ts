@@ -27,6 +27,8 @@ const youngSpace = '--min-semi-space-size=16';
 /** No machine code: a call is over before what V8 would compile of it has paid. A resident must not have it. */
 const interpreted = '--jitless';
 
+const starterFile = join(import.meta.dirname, 'alone.cjs');
+
 /** `origin.json`, which `runtime/oci/artefact.ts` reads. */
 interface Origin {
   readonly key: string;
@@ -55,8 +57,7 @@ export async function buildHullOci(request: BuildRequest): Promise<string> {
   const program = join(cache, 'hull-oci');
   if (isCurrent(cache)) return program;
   const { code, modules } = await bundle(top);
-  const starters = join(import.meta.dirname, 'alone.cjs');
-  const sources = [...modules, starters].map((path) => {
+  const sources = [...modules, starterFile].map((path) => {
     const { mtimeMs, size } = statSync(path);
     return [path, mtimeMs, size] as const;
   });
@@ -137,7 +138,7 @@ async function bundle(top: string) {
 
 /** One start of a process less than by a shell; the kernel takes a first line of 127 bytes without blanks in the name. */
 function starter(node: string): string {
-  const lines = readFileSync(join(import.meta.dirname, 'alone.cjs'), 'utf8');
+  const lines = readFileSync(starterFile, 'utf8');
   const first = `#!${node} ${youngSpace}\n`;
   if (first.length <= 127 && !/\s/.test(node)) return first + lines;
   // A shell passes over what node reads as a comment, and the other way round.
